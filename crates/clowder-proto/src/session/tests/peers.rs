@@ -1,0 +1,207 @@
+//! Messages out of order, failed deliveries and their repair.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::net::{Net, config, text};
+use super::tomcat::Tomcat;
+use crate::session::{CellKind, Incoming, JavaStr, SessionLimits, wire};
+
+/// What node 0 sends to node 1 for one request, without delivering it.
+fn messages(net: &mut Net, id: &str) -> Vec<Bytes> {
+    net.settle();
+    net.log.clear();
+    net.session(0, id);
+    let bodies = net.log.iter().filter(|(from, to, _)| (*from, *to) == (0, 1)).map(|(_, _, body)| body.clone());
+    bodies.collect()
+}
+
+fn give(net: &mut Net, node: usize, body: &Bytes) {
+    let (now, from) = (net.now, net.members[0].clone());
+    let incoming = Incoming::decode(body, &SessionLimits::default()).expect("decodes");
+    net.machine(node).received(now, &from, incoming);
+}
+
+/// A node that hears only what the test gives it.
+fn listener(net: &mut Net) -> usize {
+    let index = net.add(config());
+    net.settle();
+    index
+}
+
+#[test]
+fn w1_a_delta_that_comes_before_its_session_waits_for_it() {
+    let mut net = Net::of(2);
+    let bodies = messages(&mut net, "A");
+    assert_eq!(bodies.len(), 2);
+    net.kill(0);
+    net.kill(1);
+    let node = listener(&mut net);
+    give(&mut net, node, &bodies[1]);
+    assert_eq!((net.machine(node).len(), net.machine(node).parked().0), (0, 1));
+    net.run(Duration::from_secs(5));
+    give(&mut net, node, &bodies[0]);
+    assert_eq!(net.get(node, "A", "user").as_deref(), Some("alice"));
+    assert_eq!(net.machine(node).parked(), (0, 0));
+}
+
+#[test]
+fn w1_an_end_that_overtakes_its_beginning_holds() {
+    let mut net = Net::of(2);
+    let mut bodies = messages(&mut net, "A");
+    net.log.clear();
+    let now = net.now;
+    net.machine(0).invalidate(now, "A").expect("there");
+    net.settle();
+    bodies.push(net.log[0].2.clone());
+    net.kill(0);
+    net.kill(1);
+    let node = listener(&mut net);
+    for index in [1, 2, 0, 1] {
+        give(&mut net, node, &bodies[index]);
+    }
+    assert!(net.machine(node).is_empty());
+    assert_eq!(net.machine(node).parked(), (0, 0));
+}
+
+#[test]
+fn w1_a_message_whose_session_never_comes_is_given_up() {
+    let mut net = Net::of(2);
+    let bodies = messages(&mut net, "A");
+    net.kill(0);
+    net.kill(1);
+    let node = listener(&mut net);
+    give(&mut net, node, &bodies[1]);
+    net.run(Duration::from_secs(11));
+    assert_eq!(net.machine(node).parked(), (0, 0));
+    assert_eq!(net.machine(node).stats().parked_dropped, 1);
+}
+
+#[test]
+fn w6_w24_messages_about_an_unknown_session_fetch_it() {
+    let mut net = Net::of(2);
+    net.session(0, "A");
+    // Node 1 never heard of B: its creation and first delta are lost, and so is the repair of them.
+    net.faults.loss = 100;
+    net.session(0, "B");
+    net.faults.loss = 0;
+    let now = net.now;
+    net.machine(0).change_id(now, "B", JavaStr::from("B2")).expect("free");
+    net.machine(0).set_attribute(now, "B2", "x", text("1")).expect("there");
+    net.machine(0).request_completed(now, "B2");
+    net.run(Duration::from_millis(800));
+    assert_eq!(net.machine(1).stats().fetched, 2, "asked for under both ids");
+    assert_eq!(net.get(1, "B2", "user").as_deref(), Some("alice"));
+    assert_eq!(net.get(1, "B2", "x").as_deref(), Some("1"));
+}
+
+#[test]
+fn w9_what_did_not_arrive_is_sent_again_as_a_whole_session() {
+    let mut net = Net::of(2);
+    net.session(0, "A");
+    net.faults.loss = 100;
+    net.set(0, "A", "x", "1");
+    net.settle();
+    assert_eq!(net.get(1, "A", "x"), None);
+    net.faults.loss = 0;
+    net.log.clear();
+    net.run(Duration::from_secs(2));
+    assert_eq!(net.get(1, "A", "x").as_deref(), Some("1"));
+    assert_eq!(net.traffic(0, 1), [wire::Event::Data]);
+    assert_eq!(net.machine(0).stats().repaired, 1);
+}
+
+#[test]
+fn w9_repairs_go_on_until_the_member_answers() {
+    let mut net = Net::of(2);
+    net.session(0, "A");
+    net.faults.loss = 100;
+    net.set(0, "A", "x", "1");
+    net.run(Duration::from_secs(100));
+    assert!(net.machine(0).stats().repaired > 3);
+    net.faults.loss = 0;
+    net.run(Duration::from_secs(40));
+    assert_eq!(net.get(1, "A", "x").as_deref(), Some("1"));
+}
+
+#[test]
+fn w9_w20_a_tomcat_gets_the_whole_session_and_what_a_block_cannot_carry() {
+    let mut net = Net::new();
+    net.add(config());
+    let tomcat = net.add_tomcat(Tomcat::default());
+    net.settle();
+    net.faults.loss = 100;
+    net.session(0, "A");
+    let now = net.now;
+    net.machine(0).set(now, "A", CellKind::AuthType, "", Some(text("FORM"))).expect("there");
+    net.machine(0).set(now, "A", CellKind::Note, "n", Some(text("note"))).expect("there");
+    net.machine(0).set_max_inactive(now, "A", 900).expect("there");
+    net.machine(0).request_completed(now, "A");
+    net.settle();
+    assert!(net.tomcat(tomcat).sessions.is_empty());
+    net.faults.loss = 0;
+    net.run(Duration::from_secs(3));
+    assert_eq!(net.get(tomcat, "A", "user").as_deref(), Some("alice"));
+    let session = net.tomcat(tomcat).sessions["A"].clone();
+    assert_eq!(session.auth_type, Some(text("FORM")));
+    assert_eq!(session.notes.get("n"), Some(&text("note")));
+    assert_eq!(session.max_inactive, 900);
+    assert_eq!(net.tomcat(tomcat).warnings, Vec::<String>::new());
+}
+
+#[test]
+fn w9_an_end_and_an_id_change_that_did_not_arrive_are_repeated() {
+    let mut net = Net::new();
+    net.add(config());
+    let tomcat = net.add_tomcat(Tomcat::default());
+    net.settle();
+    for id in ["GONE", "OLD"] {
+        net.session(0, id);
+    }
+    net.faults.loss = 100;
+    let now = net.now;
+    net.machine(0).invalidate(now, "GONE").expect("there");
+    net.machine(0).change_id(now, "OLD", JavaStr::from("NEW")).expect("free");
+    net.settle();
+    net.faults.loss = 0;
+    net.run(Duration::from_secs(3));
+    let ids: Vec<_> = net.tomcat(tomcat).sessions.keys().cloned().collect();
+    assert_eq!(ids, ["NEW"]);
+}
+
+#[test]
+fn w6_an_invalidated_session_does_not_survive_on_a_node_that_was_apart() {
+    let mut net = Net::of(2);
+    net.session(0, "A");
+    net.part(0, 1);
+    let now = net.now;
+    net.machine(0).invalidate(now, "A").expect("there");
+    net.run(Duration::from_secs(60));
+    net.heal(0, 1);
+    net.run(Duration::from_secs(10));
+    assert!((0..2).all(|node| net.machine(node).is_empty()));
+}
+
+#[test]
+fn a_message_of_another_context_or_an_unknown_event_is_counted_and_ignored() {
+    let mut net = Net::of(2);
+    let message = |context: &str, event| {
+        wire::SessionMessage::of(event, &JavaStr::from(context), b"X", Some(1), None).encode()
+    };
+    give(&mut net, 1, &message("localhost#/other", wire::Event::Created));
+    give(&mut net, 1, &message(super::net::CONTEXT, wire::Event::Unknown(7)));
+    assert!(net.machine(1).is_empty());
+    assert_eq!((net.machine(1).stats().other_context, net.machine(1).stats().unknown_events), (1, 1));
+}
+
+#[test]
+fn a_delta_with_another_session_id_inside_is_not_executed() {
+    let mut net = Net::of(2);
+    net.session(0, "A");
+    let (payload, _) = wire::Delta { session_id: JavaStr::from("B"), record_all: false, actions: Vec::new() }.encode();
+    let context = JavaStr::from(super::net::CONTEXT);
+    let body = wire::SessionMessage::of(wire::Event::Delta, &context, b"A", Some(1), Some(payload)).encode();
+    give(&mut net, 1, &body);
+    assert_eq!(net.machine(1).stats().mismatched_ids, 1);
+}
