@@ -7,6 +7,8 @@
 //! everybody, and the others do so when it did not. Reads elsewhere become known with a delay (see
 //! [`SessionsConfig::access_notice_part`](super::SessionsConfig::access_notice_part)), so a session lives that much
 //! longer than its interval while there are other members, and never shorter.
+//! Tests: w15_one_node_ends_an_idle_session_and_tells_the_others,
+//! w15_another_node_takes_over_when_the_one_to_act_is_gone, w15_a_tomcat_is_told.
 
 use super::out::EndCause;
 use super::store::SlotRef;
@@ -84,6 +86,7 @@ impl Sessions {
     /// here are ended everywhere. Wait for the completion before the channel is closed.
     ///
     /// Differs from Tomcat: expireSessionsOnShutdown there ends every session of the cluster.
+    /// Test: w16_a_stopping_node_ends_only_what_it_served_last.
     pub fn stop(&mut self, now: Now) -> Completion {
         let mut tokens: Vec<Token> = self.flush_all(now);
         if self.config.expire_on_shutdown {

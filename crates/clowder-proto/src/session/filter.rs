@@ -2,6 +2,7 @@
 //!
 //! Tomcat: ManagerBase.willAttributeDistribute - both expressions must match the whole name, or class name.
 //! Differs from Tomcat: the filters also apply to received deltas; there they hold for whole sessions only.
+//! Test: w19_filters_hold_for_what_is_sent_and_for_what_is_received.
 
 use regex::Regex;
 
@@ -42,9 +43,7 @@ impl AttributeFilter {
             return false;
         }
         match (&self.value_class, value) {
-            (Some(filter), Some(value)) => {
-                super::wire::value_class(value).is_some_and(|class| filter.is_match(&class))
-            }
+            (Some(filter), Some(value)) => super::wire::value_class(value).is_some_and(|class| filter.is_match(&class)),
             _ => true,
         }
     }

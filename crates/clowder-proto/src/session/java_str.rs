@@ -86,9 +86,7 @@ fn units(bytes: &[u8]) -> Vec<u16> {
         let (unit, used) = match (first, after) {
             (0x00..=0x7f, _) => (Some(first), 0),
             (0xc0..=0xdf, [a, ..]) => (tail(*a).map(|a| (first & 0x1f) << 6 | a), 1),
-            (0xe0..=0xef, [a, b, ..]) => {
-                (tail(*a).zip(tail(*b)).map(|(a, b)| (first & 0x0f) << 12 | a << 6 | b), 2)
-            }
+            (0xe0..=0xef, [a, b, ..]) => (tail(*a).zip(tail(*b)).map(|(a, b)| (first & 0x0f) << 12 | a << 6 | b), 2),
             _ => (None, 0),
         };
         units.push(unit.unwrap_or(0xfffd));

@@ -136,13 +136,7 @@ impl Sessions {
     ///
     /// # Errors
     /// The session is gone or the value is not acceptable, see [`SessionError`].
-    pub fn set_attribute(
-        &mut self,
-        now: Now,
-        session_id: &str,
-        name: &str,
-        value: Bytes,
-    ) -> Result<(), SessionError> {
+    pub fn set_attribute(&mut self, now: Now, session_id: &str, name: &str, value: Bytes) -> Result<(), SessionError> {
         self.set(now, session_id, CellKind::Attribute, name, Some(value))
     }
 
@@ -294,6 +288,7 @@ impl Sessions {
         }
         // Differs from Tomcat: a mere read sends nothing, where Tomcat sends a delta with ISNEW for every request; the
         // others hear of it often enough not to end the session.
+        // Tests: w14_a_read_sends_nothing_and_an_unchanged_value_is_not_sent, w14_reads_become_known_well_within_the_interval.
         let every = self.notice_every(entry_interval(&self.store, slot));
         let entry = self.store.get_mut(slot).expect("found above");
         let due = ms.saturating_sub(entry.noticed) >= if was_primary { every } else { every / 2 };

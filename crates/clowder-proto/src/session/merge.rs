@@ -15,6 +15,9 @@ use super::{JavaStr, Sessions, Stamp};
 use crate::Now;
 use crate::wire::Member;
 
+/// How long after a write here a Tomcat's write of the same thing may have crossed it, in milliseconds.
+const MEETING: i64 = 2_000;
+
 /// A change of one cell that a peer made.
 struct PeerChange {
     kind: CellKind,
@@ -35,6 +38,7 @@ impl Sessions {
     /// Executes a delta. Local changes that were not sent stay, unless the delta has a newer one of the same thing.
     ///
     /// Differs from Tomcat: DeltaSession.applyDiff replaces the pending changes of the receiver and applies no filter.
+    /// Tests: w2_a_received_delta_keeps_unsent_changes, w19_filters_hold_for_what_is_sent_and_for_what_is_received.
     pub(super) fn apply_delta(
         &mut self,
         now: Now,
@@ -155,7 +159,10 @@ impl Sessions {
             self.stats.conflicts += 1;
             return Unstamped::Ours;
         }
-        if !same && before.is_some() && self.is_in_flight(slot, kind, name.as_bytes()) {
+        // Our message may have reached the Tomcat before or after it made this one. Its value is taken, and sent to all
+        // again: whatever the order was, that ends it.
+        let recent = stamp.node == self.clock.node() && stamp.time >= stamp_time(wall - MEETING);
+        if !same && before.is_some() && (recent || self.is_in_flight(slot, kind, name.as_bytes())) {
             return Unstamped::Conflict;
         }
         let time = stamp_time(source.time.min(wall)).max(stamp.time.saturating_add(1));
@@ -206,6 +213,7 @@ impl Sessions {
     /// A whole session. What is new here is added, what is newer here stays.
     ///
     /// Differs from Tomcat: it replaces its copy, whichever is newer.
+    /// Test: w6_members_that_meet_exchange_what_they_have.
     pub(super) fn merge_session(&mut self, now: Now, from: &Member, session: ReceivedSession) {
         let ms = self.ms(now);
         let data = &session.data;
@@ -300,9 +308,10 @@ impl Sessions {
         let wall = now.wall_ms();
         let asked = self.requester.asked_wall(&from.id).unwrap_or(wall);
         let source = Source { node: self.peers.node(from), time: data.this_accessed };
-        let apart = self.peers.get(&from.id).is_some_and(|peer| {
-            self.store.get(slot).is_some_and(|entry| entry.changed < peer.joined)
-        });
+        let apart = self
+            .peers
+            .get(&from.id)
+            .is_some_and(|peer| self.store.get(slot).is_some_and(|entry| entry.changed < peer.joined));
         let older = apart && self.store.get(slot).is_some_and(|entry| entry.this_accessed > data.this_accessed);
         let mut same = data.cell_count() >= self.store.get(slot).map_or(0, |entry| entry.state.cells().count());
         for change in changes(data, None) {

@@ -43,6 +43,8 @@ pub(super) struct Peer {
     pub(super) fetch_at: Option<u64>,
     /// Its whole state is wanted, not only the unknown sessions.
     pub(super) reconciling: bool,
+    /// Questions for its whole state in a row that came to nothing.
+    pub(super) ask_failures: u32,
     /// When its state was last fetched, and how long that took.
     pub(super) fetched: Option<(u64, u64)>,
 }
@@ -65,6 +67,7 @@ impl Peer {
             unknown: Vec::new(),
             fetch_at: None,
             reconciling: false,
+            ask_failures: 0,
             fetched: None,
             member,
         }

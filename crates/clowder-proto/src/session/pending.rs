@@ -19,6 +19,7 @@ pub(super) struct Active {
     /// are two changes.
     ///
     /// Differs from Tomcat: DeltaRequest compares names only and loses the first of them.
+    /// Test: w18_an_attribute_and_a_note_of_one_name_are_two_changes.
     pending: Vec<Change>,
     in_flight: Vec<Token>,
 }

@@ -29,7 +29,9 @@ pub(super) struct Provider {
     /// Blocks that failed, and how often each was sent.
     again: Vec<(Vec<SlotRef>, u32)>,
     blocks: u64,
+    /// The end is on its way.
     ended: bool,
+    end_attempts: u32,
 }
 
 impl Provider {
@@ -42,11 +44,14 @@ impl Sessions {
     /// A member asks for sessions; for all of them if `ids` is empty.
     pub(super) fn state_wanted(&mut self, now: Now, from: &Member, ids: &[JavaStr], asked: i64) {
         let ms = self.ms(now);
-        let slots: Vec<SlotRef> = if ids.is_empty() {
+        let mut slots: Vec<SlotRef> = if ids.is_empty() {
             self.store.slots().map(|(slot, _)| slot).collect()
         } else {
             ids.iter().filter_map(|id| self.store.find_renamed(ms, id.as_bytes())).collect()
         };
+        // A session can be asked for by two of its ids.
+        slots.sort_unstable();
+        slots.dedup();
         if let Some(peer) = self.peers.get_mut(&from.id) {
             peer.asked_us = true;
         }
@@ -63,6 +68,7 @@ impl Sessions {
             again: Vec::new(),
             blocks: 0,
             ended: false,
+            end_attempts: 0,
         });
         self.give(now, self.providers.len() - 1);
     }
@@ -115,17 +121,12 @@ impl Sessions {
         if !done || std::mem::replace(&mut provider.ended, true) {
             return;
         }
+        provider.end_attempts += 1;
         let (time, to) = (provider.time, Arc::clone(&provider.single));
         // A Clowder node that learns that this one is not complete itself goes on to ask others.
         let trailer = Trailer::Flag(self.requester.is_ready());
         let name = "SESSION-STATE-TRANSFERRED";
-        let body = BodyKind::Encoded(self.message(
-            Event::Complete,
-            name.as_bytes(),
-            Some(time),
-            None,
-            Some(&trailer),
-        ));
+        let body = BodyKind::Encoded(self.message(Event::Complete, name.as_bytes(), Some(time), None, Some(&trailer)));
         self.send(Outgoing { to, key: CONTROL_LANE, slot: None, kind: Kind::Complete, body });
     }
 
@@ -180,6 +181,12 @@ impl Sessions {
         let Some(index) = self.providers.iter().position(|provider| provider.to() == member && provider.ended) else {
             return;
         };
+        let provider = &mut self.providers[index];
+        if !delivered && provider.end_attempts < self.config.transfer.block_attempts {
+            provider.ended = false;
+            self.give_end(index);
+            return;
+        }
         self.providers.swap_remove(index);
         if delivered {
             self.stats.states_given += 1;

@@ -48,6 +48,7 @@ impl Sessions {
     }
 
     /// Differs from Tomcat: the creation of a session that exists changes nothing, where Tomcat empties the session.
+    /// Test: w17_a_repeated_creation_changes_nothing.
     fn created(&mut self, now: Now, id: JavaStr, creation: i64) {
         let (ms, wall) = (self.ms(now), now.wall_ms());
         if let Some(slot) = self.store.find_renamed(ms, id.as_bytes()) {
@@ -160,8 +161,7 @@ impl Sessions {
             // A Tomcat that heard of our change first knows the session by it, and ignored the other.
             let trailer = Trailer::Stamp(stamp);
             let payload = Some(wire::encode_new_id(&new));
-            let body =
-                self.message(Event::ChangeId, current.as_bytes(), Some(now.wall_ms()), payload, Some(&trailer));
+            let body = self.message(Event::ChangeId, current.as_bytes(), Some(now.wall_ms()), payload, Some(&trailer));
             self.tell_all(slot, Kind::Renamed { old: current, new }, body);
         }
     }
@@ -280,8 +280,7 @@ impl Sessions {
         let session_id = entry.id.clone();
         let explicit = cause != EndCause::Idle;
         let trailer = Trailer::Flag(explicit);
-        let body =
-            self.message(Event::Expired, session_id.as_bytes(), Some(wall), None, Some(&trailer));
+        let body = self.message(Event::Expired, session_id.as_bytes(), Some(wall), None, Some(&trailer));
         let token = self.tell_all(slot, Kind::Expired { id: session_id, explicit }, body);
         let mut tokens = self.end(now, slot, Ended { wall, explicit }, cause);
         tokens.extend(token.filter(|token| !tokens.contains(token)));

@@ -162,6 +162,7 @@ impl Sessions {
     /// A delta with what Tomcat's form of a session has no place for: the authentication scheme and most notes.
     ///
     /// Differs from Tomcat: after a state transfer its getAuthType() is null on the new node.
+    /// Test: w9_w20_a_tomcat_gets_the_whole_session_and_what_a_block_cannot_carry.
     pub(super) fn send_unlisted(&mut self, now: Now, to: &Arc<[Member]>, slot: SlotRef) {
         let Some(entry) = self.store.get(slot) else { return };
         let cells = entry.state.cells().filter(|cell| {

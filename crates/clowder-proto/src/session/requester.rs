@@ -165,17 +165,31 @@ impl Sessions {
     /// The question could not be delivered.
     pub(super) fn ask_settled(&mut self, now: Now, member: &MemberId, delivered: bool) {
         if !delivered && self.requester.asked(member).is_some() {
-            self.requester.unanswered = true;
-            self.stats.transfers_failed += 1;
-            self.ask_next(now);
+            self.unanswered(now);
         }
+    }
+
+    /// The question came to nothing: the next one is put, and this member is asked again later if it stays.
+    fn unanswered(&mut self, now: Now) {
+        let ms = self.ms(now);
+        self.requester.unanswered = true;
+        self.stats.transfers_failed += 1;
+        if let Some(asking) = self.requester.asking.take()
+            && asking.wanted.ids.is_empty()
+            && let Some(peer) = self.peers.get_mut(&asking.wanted.member.id)
+        {
+            let pause = millis(self.config.transfer.ask_again) << peer.ask_failures.min(5);
+            peer.ask_failures += 1;
+            peer.reconciling = true;
+            peer.fetch_at = Some(peer.fetch_at.unwrap_or(u64::MAX).min(ms + pause));
+        }
+        self.ask_next(now);
     }
 
     pub(super) fn asked_member_left(&mut self, now: Now, member: &MemberId) {
         self.requester.wanted.retain(|wanted| wanted.member.id != *member);
         if self.requester.asked(member).is_some() {
-            self.stats.transfers_failed += 1;
-            self.ask_next(now);
+            self.unanswered(now);
         } else if self.requester.is_started() && !self.requester.ready && self.peers.is_empty() {
             self.state_ready(true);
         }
@@ -204,6 +218,7 @@ impl Sessions {
                 && everything
             {
                 peer.fetched = Some((ms, ms - asked));
+                peer.ask_failures = 0;
             }
         }
         if ready && !self.requester.ready && self.requester.is_started() {
@@ -231,9 +246,7 @@ impl Sessions {
             self.ask_again_later(ms);
         }
         if self.requester.asking.as_ref().is_some_and(|asking| asking.deadline <= ms) {
-            self.requester.unanswered = true;
-            self.stats.transfers_failed += 1;
-            self.ask_next(now);
+            self.unanswered(now);
         }
         if self.requester.again_at.is_some_and(|at| at <= ms) {
             self.requester.again_at = None;

@@ -15,7 +15,10 @@ use crate::Now;
 use crate::wire::{Member, MemberId, options};
 
 /// Acknowledge after processing: a Tomcat answers when the message has been applied, and messages with one key keep
-/// their order. Differs from Tomcat: its default (8) lets a delta overtake the creation of its session.
+/// their order.
+///
+/// Differs from Tomcat: its default (8) lets a delta overtake the creation of its session.
+/// Test: no_first_attribute_is_lost_at_a_tomcat.
 pub(super) const OPTIONS: i32 = options::USE_ACK | options::SYNCHRONIZED_ACK;
 
 /// Order key of messages that concern no session.
@@ -87,13 +90,7 @@ impl Sessions {
         let state = InFlight { kind: message.kind, slot: message.slot, waiting, failed: 0, awaited: false };
         self.in_flight.insert(token, state);
         let body = Body(message.body);
-        self.out.push_back(SessionsOut::Send(Send {
-            token,
-            to: message.to,
-            options: OPTIONS,
-            key: message.key,
-            body,
-        }));
+        self.out.push_back(SessionsOut::Send(Send { token, to: message.to, options: OPTIONS, key: message.key, body }));
         Some(token)
     }
 

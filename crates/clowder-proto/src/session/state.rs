@@ -145,7 +145,8 @@ impl State {
         if self.tombstones().count() <= TOMBSTONES_MAX {
             return;
         }
-        let oldest = self.cells.iter().enumerate().filter(|(_, cell)| cell.value.is_none()).min_by_key(|(_, c)| c.stamp);
+        let oldest =
+            self.cells.iter().enumerate().filter(|(_, cell)| cell.value.is_none()).min_by_key(|(_, c)| c.stamp);
         if let Some((at, _)) = oldest {
             self.cells.remove(at);
         }
@@ -172,8 +173,12 @@ mod tests {
     #[test]
     fn changes_of_one_cell_end_the_same_in_every_order() {
         let name = JavaStr::from("a");
-        let changes =
-            [(bytes("one"), stamp(5, 1)), (None, stamp(6, 1)), (bytes("two"), stamp(6, 2)), (bytes("old"), stamp(1, 9))];
+        let changes = [
+            (bytes("one"), stamp(5, 1)),
+            (None, stamp(6, 1)),
+            (bytes("two"), stamp(6, 2)),
+            (bytes("old"), stamp(1, 9)),
+        ];
         let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]];
         for order in orders {
             let mut state = State::new(0, 1800);

@@ -295,14 +295,9 @@ fn a_synchronous_request_waits_for_every_replica_of_what_it_changed() {
 #[test]
 fn limits_refuse_locally_and_count_what_peers_send() {
     let now = start();
-    let limits = SessionLimits {
-        sessions_max: 1,
-        attributes_max: 2,
-        attribute_bytes_max: 20,
-        ..SessionLimits::default()
-    };
-    let mut machine =
-        Sessions::new(SessionsConfig { limits, ..config() }, &super::net::clowder(1).id, now);
+    let limits =
+        SessionLimits { sessions_max: 1, attributes_max: 2, attribute_bytes_max: 20, ..SessionLimits::default() };
+    let mut machine = Sessions::new(SessionsConfig { limits, ..config() }, &super::net::clowder(1).id, now);
     machine.create(now, JavaStr::from("A")).expect("the first");
     let refused = machine.create(now, JavaStr::from("B")).expect_err("the second");
     assert_eq!(refused, SessionError::TooManySessions { limit: 1 });

@@ -68,7 +68,8 @@ fn five_hundred_parallel_changes_beside_a_tomcat_end_on_both() {
     for request in 0..250 {
         net.tomcat(1).set("A", &format!("t{request}"), text("1"));
         net.set(0, "A", &format!("c{request}"), "1");
-        net.run(Duration::from_millis(net.rng.clone().below(4)));
+        let pause = net.rng.below(4);
+        net.run(Duration::from_millis(pause));
         let now = net.now;
         net.tomcat(1).complete(now, "A");
     }

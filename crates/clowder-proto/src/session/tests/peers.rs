@@ -186,9 +186,8 @@ fn w6_an_invalidated_session_does_not_survive_on_a_node_that_was_apart() {
 #[test]
 fn a_message_of_another_context_or_an_unknown_event_is_counted_and_ignored() {
     let mut net = Net::of(2);
-    let message = |context: &str, event| {
-        wire::SessionMessage::of(event, &JavaStr::from(context), b"X", Some(1), None).encode()
-    };
+    let message =
+        |context: &str, event| wire::SessionMessage::of(event, &JavaStr::from(context), b"X", Some(1), None).encode();
     give(&mut net, 1, &message("localhost#/other", wire::Event::Created));
     give(&mut net, 1, &message(super::net::CONTEXT, wire::Event::Unknown(7)));
     assert!(net.machine(1).is_empty());

@@ -15,12 +15,26 @@ struct Run {
     nodes: usize,
     /// Attribute values by session and name: each name is written once, so none may disappear.
     written: BTreeMap<(String, String), String>,
-    /// Messages that carry a written attribute, until all of them have settled.
-    waiting: Vec<((String, String), usize, Vec<Token>)>,
+    /// Messages about changes, until all of them have settled.
+    waiting: Vec<Waiting>,
     /// Written, and acknowledged by every member.
     safe: BTreeSet<(String, String)>,
+    /// Invalidated, and acknowledged by every member.
     ended: BTreeSet<String>,
+    /// Invalidated, with or without an acknowledgement.
+    doomed: BTreeSet<String>,
+    /// A node died since all nodes were the same.
+    crashed: bool,
     next: usize,
+}
+
+/// A change whose fate is not known yet.
+struct Waiting {
+    id: String,
+    /// `None`: the end of the session.
+    name: Option<String>,
+    node: usize,
+    tokens: Vec<Token>,
 }
 
 fn synchronous() -> SessionsConfig {
@@ -44,6 +58,8 @@ impl Run {
             waiting: Vec::new(),
             safe: BTreeSet::new(),
             ended: BTreeSet::new(),
+            doomed: BTreeSet::new(),
+            crashed: false,
             next: 0,
         }
     }
@@ -80,8 +96,9 @@ impl Run {
                 let mut ids: Vec<String> = self.net.machine(node).ids().map(JavaStr::to_string).collect();
                 ids.sort();
                 if let Some(id) = ids.first().cloned() {
-                    self.net.machine(node).invalidate(now, &id).expect("listed");
-                    self.ended.insert(id);
+                    let tokens = self.net.machine(node).invalidate(now, &id).expect("listed").tokens;
+                    self.doomed.insert(id.clone());
+                    self.waits(id, None, node, tokens);
                 }
             }
             84..88 if up.len() > 1 => {
@@ -109,24 +126,34 @@ impl Run {
         }
         self.net.machine(node).set_attribute(now, id, &name, text(&value)).expect("accessed");
         let completion = self.net.machine(node).request_completed(now, id);
-        let key = (id.to_owned(), name);
-        self.written.insert(key.clone(), value);
-        self.waiting.push((key, node, completion.tokens));
+        self.written.insert((id.to_owned(), name.clone()), value);
+        self.waits(id.to_owned(), Some(name), node, completion.tokens);
+    }
+
+    /// With members cut off nothing can be acknowledged by every member.
+    fn waits(&mut self, id: String, name: Option<String>, node: usize, tokens: Vec<Token>) {
+        if self.net.cut.is_empty() {
+            self.waiting.push(Waiting { id, name, node, tokens });
+        }
     }
 
     /// A change is safe once all its messages have settled without a failure.
     fn acknowledge(&mut self) {
         let settled: BTreeMap<(usize, Token), usize> =
             self.net.settled.drain(..).map(|(node, token, failed)| ((node, token), failed)).collect();
-        let (safe, cut) = (&mut self.safe, &self.net.cut);
-        self.waiting.retain_mut(|(key, node, tokens)| {
-            let failed = tokens.iter().any(|token| settled.get(&(*node, *token)).is_some_and(|failed| *failed > 0));
-            tokens.retain(|token| !settled.contains_key(&(*node, *token)));
-            // With members cut off, "every member" is fewer than the cluster: not counted as safe.
-            if tokens.is_empty() && !failed && cut.is_empty() {
-                safe.insert(key.clone());
+        let (safe, ended, whole) = (&mut self.safe, &mut self.ended, self.net.cut.is_empty());
+        self.waiting.retain_mut(|change| {
+            let outcome = |token: &Token| settled.get(&(change.node, *token));
+            let failed = change.tokens.iter().any(|token| outcome(token).is_some_and(|failed| *failed > 0));
+            let open: Vec<Token> = change.tokens.iter().copied().filter(|token| outcome(token).is_none()).collect();
+            change.tokens = open;
+            if change.tokens.is_empty() && !failed && whole {
+                match &change.name {
+                    Some(name) => safe.insert((change.id.clone(), name.clone())),
+                    None => ended.insert(change.id.clone()),
+                };
             }
-            !tokens.is_empty() && !failed
+            !change.tokens.is_empty() && !failed && whole
         });
     }
 
@@ -136,10 +163,17 @@ impl Run {
         }
     }
 
+    /// One node may die; before another one does, the others must have had the time to be the same again.
     fn crash(&mut self, node: usize) {
+        if std::mem::replace(&mut self.crashed, true) {
+            let faults = std::mem::take(&mut self.net.faults);
+            self.heal_all();
+            self.net.run(Duration::from_secs(60));
+            self.acknowledge();
+            self.net.faults = faults;
+        }
         self.net.kill(node);
-        self.waiting.retain(|(_, at, _)| *at != node);
-        // What was only on its way is not promised any more; what all had still is.
+        self.waiting.retain(|change| change.node != node);
     }
 
     fn restart(&mut self) {
@@ -172,7 +206,7 @@ impl Run {
             assert!(!pictures[0].contains_key(id), "seed {seed}: {id} came back");
         }
         for (id, name) in &self.safe {
-            if self.ended.contains(id) {
+            if self.doomed.contains(id) {
                 continue;
             }
             let value = pictures[0].get(id).and_then(|session| session.get(name));
@@ -186,11 +220,8 @@ impl Run {
 fn clusters_converge_and_lose_nothing_that_was_acknowledged() {
     for seed in 0..60 {
         let mut run = Run::new(seed);
-        run.net.faults = Faults {
-            loss: run.net.rng.below(25),
-            ack_loss: run.net.rng.below(10),
-            delay: 1 + run.net.rng.below(60),
-        };
+        run.net.faults =
+            Faults { loss: run.net.rng.below(25), ack_loss: run.net.rng.below(10), delay: 1 + run.net.rng.below(60) };
         for _ in 0..150 {
             run.step();
         }

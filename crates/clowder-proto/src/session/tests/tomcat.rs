@@ -149,11 +149,8 @@ impl Tomcat {
 
     fn take(&mut self, now: Now, data: SessionData) {
         let id = data.id.to_string();
-        let mut session = TomcatSession {
-            max_inactive: data.max_inactive,
-            accessed: now.wall_ms(),
-            ..TomcatSession::default()
-        };
+        let mut session =
+            TomcatSession { max_inactive: data.max_inactive, accessed: now.wall_ms(), ..TomcatSession::default() };
         session.attributes = data.attributes.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
         if self.sessions.insert(id.clone(), session).is_some() {
             self.warnings.push(format!("session {id} replaced"));

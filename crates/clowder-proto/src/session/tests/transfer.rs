@@ -106,21 +106,23 @@ fn w5_two_nodes_that_start_at_once_answer_each_other() {
 }
 
 #[test]
-fn w5_a_node_that_waits_itself_is_not_the_last_one_asked() {
+fn w5_the_answer_of_a_node_that_waits_itself_is_not_the_last_word() {
     let mut net = Net::new();
-    // The Tomcat has the state; it is seen second.
-    let waiting = net.add(config());
-    let mut tomcat = Tomcat::default();
+    let mut tomcat = Tomcat { waiting: true, ..Tomcat::default() };
     let now = net.now;
     tomcat.create(now, "A");
     tomcat.outbox.clear();
-    net.settle();
     let tomcat = net.add_tomcat(tomcat);
-    net.tomcat(tomcat).waiting = true;
-    let node = net.add(config());
-    net.run(Duration::from_millis(100));
-    assert!(net.ready.contains(&(node, true)), "the first node's answer is a complete one");
-    let _ = waiting;
+    let first = net.add(config());
+    let second = net.add(config());
+    net.run(Duration::from_secs(7));
+    assert_eq!(net.ready, [], "neither has the state that the Tomcat keeps to itself");
+    net.tomcat(tomcat).waiting = false;
+    net.run(Duration::from_secs(20));
+    let mut ready = net.ready.clone();
+    ready.sort_unstable();
+    assert_eq!(ready, [(first, true), (second, true)]);
+    assert!(net.machine(second).snapshot("A").is_some());
 }
 
 #[test]

@@ -214,7 +214,8 @@ impl Reader<'_> {
 
 /// Writes the payload of a block.
 pub fn encode_sessions(sessions: &[SessionData]) -> Bytes {
-    let size: usize = sessions.iter().map(|s| 200 + s.attributes.iter().map(|(_, v)| 32 + v.len()).sum::<usize>()).sum();
+    let size: usize =
+        sessions.iter().map(|s| 200 + s.attributes.iter().map(|(_, v)| 32 + v.len()).sum::<usize>()).sum();
     let mut writer = Output::new(128 + size);
     writer.integer(i32::try_from(sessions.len()).expect("blocks are bounded"));
     for session in sessions {
@@ -317,8 +318,7 @@ impl Block {
         let extras = self.sessions.iter().map(|session| self.put(&mut out, session)).collect();
         let payload = out.finish();
         let context = &self.config.context_name;
-        let message =
-            SessionMessage::of(Event::Data, context, b"SESSION-STATE", Some(self.time), Some(payload));
+        let message = SessionMessage::of(Event::Data, context, b"SESSION-STATE", Some(self.time), Some(payload));
         message.encode_with(Some(&Trailer::Sessions(extras)))
     }
 
@@ -333,8 +333,12 @@ impl Block {
             cell.inspect(|cell| listed(cell)).and_then(|cell| cell.value.as_ref())
         });
         let values = |cell: &'_ Cell| cell.value.as_ref().is_some_and(super::value::is_value);
-        let attributes: Vec<&Cell> =
-            state.of_kind(CellKind::Attribute).filter(sends).filter(|cell| values(cell)).inspect(|c| listed(c)).collect();
+        let attributes: Vec<&Cell> = state
+            .of_kind(CellKind::Attribute)
+            .filter(sends)
+            .filter(|cell| values(cell))
+            .inspect(|c| listed(c))
+            .collect();
         let listeners: Vec<&Cell> =
             state.of_kind(CellKind::Listener).filter(|cell| values(cell)).inspect(|c| listed(c)).collect();
         put_session(

@@ -143,6 +143,7 @@ impl Delta {
     /// The payload, and how many actions were left out because their value is no stream or their name is too long.
     ///
     /// Differs from Tomcat: one value that cannot be written loses the whole delta there.
+    /// Test: w3_a_value_that_cannot_be_written_is_refused_and_the_rest_goes_out.
     pub fn encode(&self) -> (Bytes, usize) {
         let writable: Vec<&Action> = self.actions.iter().filter(|action| is_writable(action)).collect();
         let values: usize = writable.iter().map(|a| a.value.as_ref().map_or(0, Bytes::len)).sum();
@@ -207,8 +208,7 @@ fn exact(bytes: Bytes) -> Bytes {
 }
 
 fn is_writable(action: &Action) -> bool {
-    action.name.as_bytes().len() <= usize::from(u16::MAX)
-        && action.value.as_ref().is_none_or(super::value::is_value)
+    action.name.as_bytes().len() <= usize::from(u16::MAX) && action.value.as_ref().is_none_or(super::value::is_value)
 }
 
 /// The payload of an id change: one string as primitive data.

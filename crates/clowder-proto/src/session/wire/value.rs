@@ -8,7 +8,8 @@ use crate::session::JavaStr;
 /// Up to the value of a `java.lang.Integer` alone in a stream.
 const INTEGER: &[u8] = b"\xac\xed\x00\x05sr\x00\x11java.lang.Integer\x12\xe2\xa0\xa4\xf7\x81\x87\x38\x02\x00\x01I\x00\x05valuexr\x00\x10java.lang.Number\x86\xac\x95\x1d\x0b\x94\xe0\x8b\x02\x00\x00xp";
 /// Up to the value of a `java.lang.Boolean` alone in a stream.
-const BOOLEAN: &[u8] = b"\xac\xed\x00\x05sr\x00\x11java.lang.Boolean\xcd\x20\x72\x80\xd5\x9c\xfa\xee\x02\x00\x01Z\x00\x05valuexp";
+const BOOLEAN: &[u8] =
+    b"\xac\xed\x00\x05sr\x00\x11java.lang.Boolean\xcd\x20\x72\x80\xd5\x9c\xfa\xee\x02\x00\x01Z\x00\x05valuexp";
 const HEADER: &[u8] = b"\xac\xed\x00\x05";
 
 /// A `java.lang.Integer`.
@@ -109,7 +110,8 @@ mod tests {
         let name = |stream: &[u8]| value_class(stream);
         assert_eq!(name(&string(&JavaStr::from("x"))).as_deref(), Some("java.lang.String"));
         assert_eq!(name(&integer(5)).as_deref(), Some("java.lang.Integer"));
-        let bytes = b"\xac\xed\x00\x05\x75\x72\x00\x02[B\xac\xf3\x17\xf8\x06\x08\x54\xe0\x02\x00\x00\x78\x70\x00\x00\x00\x00";
+        let bytes =
+            b"\xac\xed\x00\x05\x75\x72\x00\x02[B\xac\xf3\x17\xf8\x06\x08\x54\xe0\x02\x00\x00\x78\x70\x00\x00\x00\x00";
         assert_eq!(name(bytes).as_deref(), Some("[B"));
         assert_eq!(name(b"\xac\xed\x00\x05\x73\x72\xff\xff"), None);
     }
