@@ -68,7 +68,7 @@ impl Incoming {
         let message = SessionMessage::decode(body, limits)?;
         let trailer = Trailer::decode(&message.trailer);
         let missing = |what| SessionWireErrorKind::Missing(what).at(0);
-        let id = || message.session_id.clone().ok_or(missing("session id"));
+        let id = || wire::checked_id(message.session_id.clone().ok_or(missing("session id"))?);
         let payload = || message.payload.clone().ok_or(missing("payload"));
         let what = match message.event {
             Event::Created => What::Created(id()?),

@@ -25,6 +25,15 @@ pub(in crate::session) fn is_listed_note(name: &[u8]) -> bool {
     LISTED_NOTES.iter().any(|note| note.as_bytes() == name)
 }
 
+/// A session id that fits where ids are written as primitive data.
+pub(in crate::session) fn checked_id(id: JavaStr) -> Result<JavaStr, SessionWireError> {
+    let (size, limit) = (id.as_bytes().len(), usize::from(u16::MAX));
+    if size > limit {
+        return Err(Kind::OverLimit { what: "session id", size, limit }.at(0));
+    }
+    Ok(id)
+}
+
 /// A session as a block carries it. Values are Java streams with one object each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionData {
@@ -128,7 +137,8 @@ impl Reader<'_> {
         }
         let at = self.cursor.offset();
         let id = self.cursor.read_object()?;
-        session.id = string_at(self.document, id, "session id")?.ok_or(Kind::Missing("session id").at(at))?;
+        let id = string_at(self.document, id, "session id")?.ok_or(Kind::Missing("session id").at(at))?;
+        session.id = checked_id(id)?;
         let note = self.cursor.read_object()?;
         let attributes = match self.number(note, "java.lang.Integer") {
             // Tomcat before 9.0.66 writes no notes: this is the number of attributes.

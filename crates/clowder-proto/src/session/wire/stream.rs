@@ -18,9 +18,11 @@ impl Output {
         Output { writer: Writer::with_capacity(capacity) }
     }
 
-    /// Primitive data: what `writeUTF` writes. The text is at most 65,535 bytes.
+    /// Primitive data: what `writeUTF` writes. The text is at most 65,535 bytes: names and ids are checked where they
+    /// come in.
     pub(super) fn utf(&mut self, text: &[u8]) {
-        self.writer.write_utf_bytes(text);
+        let written = self.writer.write_utf_bytes(text);
+        debug_assert_eq!(written, Ok(()));
     }
 
     /// Primitive data: a boolean.
@@ -66,6 +68,6 @@ impl Output {
     }
 
     pub(super) fn finish(self) -> Bytes {
-        Bytes::from(self.writer.finish())
+        self.writer.finish()
     }
 }
