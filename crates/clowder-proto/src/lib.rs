@@ -7,6 +7,8 @@
 //!
 //! What Tomcat can read is written byte for byte; what comes from the network builds values and never behaviour.
 
+pub mod dedup;
+pub mod link;
 mod now;
 pub mod wire;
 
