@@ -28,6 +28,7 @@ pub struct Link {
     unfinished: usize,
     /// Latest progress on any connection.
     progress: Option<Instant>,
+    retries: u64,
     next_conn: u32,
     next_seq: u64,
     out: VecDeque<LinkOut>,
@@ -49,6 +50,7 @@ impl Link {
             bytes: 0,
             unfinished: 0,
             progress: None,
+            retries: 0,
             next_conn: 0,
             next_seq: 0,
             out: VecDeque::new(),
@@ -70,6 +72,11 @@ impl Link {
         self.pipelined
     }
 
+    /// Attempts beyond the first, so far.
+    pub fn retries(&self) -> u64 {
+        self.retries
+    }
+
     /// A frame of `bytes` would be taken.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.bytes == 0 || self.bytes + bytes <= self.config.queue_bytes_max
@@ -86,8 +93,8 @@ impl Link {
             _ => None,
         };
         if let Some(failure) = refused {
-            // Nothing of it was ever counted as queued.
-            self.out.push_back(LinkOut::Done { token, bytes: 0, outcome: Outcome::Failed(failure) });
+            let bytes = frame.len();
+            self.out.push_back(LinkOut::Done { token, bytes, outcome: Outcome::Failed(failure) });
             return;
         }
         self.bytes += frame.len();
@@ -152,6 +159,7 @@ impl Link {
             Ack::Failed if entry.failures < self.config.retries_max => {
                 // Differs from Tomcat: the connection is not at fault, the second try goes over the same one.
                 entry.failures += 1;
+                self.retries += 1;
                 self.lanes[lane].queue.push_front(entry);
             }
             Ack::Failed => self.finish(&entry, Outcome::Failed(Failure::RemoteProcess)),
@@ -267,6 +275,7 @@ impl Link {
     fn retry(&mut self, lane: usize, mut entry: Entry, failure: Failure) {
         if entry.failures < self.config.retries_max {
             entry.failures += 1;
+            self.retries += 1;
             self.lanes[lane].queue.push_front(entry);
         } else {
             self.finish(&entry, Outcome::Failed(failure));
@@ -284,6 +293,7 @@ impl Link {
         for mut entry in std::mem::take(&mut self.shared) {
             if entry.failures < self.config.retries_max {
                 entry.failures += 1;
+                self.retries += 1;
                 self.shared.push_back(entry);
             } else {
                 self.finish(&entry, Outcome::Failed(failure));

@@ -16,9 +16,11 @@
 //! Invariants: every token gets exactly one [`Outcome`]; [`Outcome::Delivered`] only after an acknowledgement that can
 //! belong to no other message; messages of one [`Order`] leave in the order in which they were queued.
 
+mod acks;
 mod lane;
 mod machine;
 
+pub use acks::AckReader;
 pub use machine::Link;
 
 use std::time::Duration;
@@ -92,6 +94,9 @@ pub enum Failure {
     /// The queue of this peer is full; nothing was sent.
     #[error("the queue of this peer is full")]
     QueueFull,
+    /// The message is larger than this node sends; nothing was sent.
+    #[error("the message is too large")]
+    TooLarge,
     /// The channel stopped, or the peer left, before the message was done.
     #[error("closed before it was done")]
     Closed,
@@ -142,7 +147,7 @@ pub enum LinkOut {
     Done {
         /// The caller's name for it.
         token: Token,
-        /// Length of its frame, which no longer counts as queued.
+        /// Length of its frame, which is not queued any more.
         bytes: usize,
         /// Its fate.
         outcome: Outcome,
