@@ -1,1 +1,22 @@
-//! Placeholder.
+//! Replicated web sessions and group communication, on the wire protocol of Apache Tomcat.
+
+mod builder;
+mod channel;
+mod config;
+mod driver;
+mod error;
+mod inbox;
+pub mod membership;
+pub mod metrics;
+mod route;
+mod send;
+pub mod view;
+
+pub use builder::ChannelBuilder;
+pub use channel::Channel;
+pub use clowder_proto::wire::{Member, MemberId, Message, MessageId, options};
+pub use config::{ChannelLimits, Timeouts};
+pub use error::{Full, SendError, SendFailure, StartError};
+pub use inbox::{Delivery, Inbox};
+pub use route::Listener;
+pub use send::{Fate, Pending, Receipt, SendOptions};

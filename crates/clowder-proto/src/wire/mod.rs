@@ -1,0 +1,19 @@
+//! The wire formats: bytes to values and back. No state, no policy; every decoder takes [`Limits`] and never panics.
+//!
+//! All integers are big endian, two's complement; a length always counts bytes.
+
+mod ack;
+mod error;
+mod frame;
+mod limits;
+mod member;
+mod message;
+pub mod options;
+mod read;
+
+pub use ack::Ack;
+pub use error::{WireError, WireErrorKind};
+pub use frame::{FRAME_OVERHEAD, FrameDecoder, encode_frame, frame_header, frame_trailer};
+pub use limits::Limits;
+pub use member::{Capabilities, Member, MemberId, SHUTDOWN_COMMAND};
+pub use message::{Message, MessageId};

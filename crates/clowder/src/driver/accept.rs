@@ -1,0 +1,134 @@
+//! Accepts connections, bounds their number, and ends those that overstay.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::task::AbortHandle;
+
+use super::acks::Acks;
+use super::conn;
+use super::env::{Env, now};
+use super::net::{TcpListener, TcpStream};
+
+/// How often connections and peers are looked at.
+const SWEEP: Duration = Duration::from_millis(500);
+/// A peer that is no member and had nothing to do for so long is forgotten.
+const PEER_IDLE: Duration = Duration::from_secs(60);
+/// Pause after a failed accept: the system has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The inbound connections: those that are open, and those whose messages are still being processed.
+#[derive(Default)]
+pub(crate) struct Registry {
+    next: AtomicU64,
+    known: Mutex<HashMap<u64, Known>>,
+}
+
+struct Known {
+    acks: Weak<Acks>,
+    task: Option<AbortHandle>,
+}
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<Arc<Acks>> {
+        self.lock().get(&id)?.acks.upgrade()
+    }
+
+    pub(crate) fn remove(&self, id: u64) {
+        self.lock().remove(&id);
+    }
+
+    /// All that live. The lock is released: dropping the last share of one removes it.
+    fn all(&self) -> Vec<Arc<Acks>> {
+        self.lock().values().filter_map(|known| known.acks.upgrade()).collect()
+    }
+
+    /// End the connection now.
+    fn close(&self, acks: &Acks) {
+        let task = self.lock().get_mut(&acks.id).and_then(|known| known.task.take());
+        if let Some(task) = task {
+            task.abort();
+        }
+        acks.close();
+    }
+
+    pub(crate) fn close_all(&self) {
+        for acks in self.all() {
+            self.close(&acks);
+        }
+    }
+}
+
+/// Accepts until aborted.
+pub(crate) async fn run(env: Arc<Env>, listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => serve(&env, stream, peer),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn serve(env: &Arc<Env>, stream: TcpStream, peer: SocketAddr) {
+    make_room(env);
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "a connection broke before it began");
+        return;
+    }
+    let (read, write) = stream.into_split();
+    let id = env.registry.next.fetch_add(1, Relaxed);
+    let acks = Acks::new(Arc::clone(env), id, peer, write);
+    env.registry.lock().insert(id, Known { acks: Arc::downgrade(&acks), task: None });
+    let task = env.handle.spawn(conn::run(Arc::clone(env), Arc::clone(&acks), read)).abort_handle();
+    if let Some(known) = env.registry.lock().get_mut(&id) {
+        known.task = Some(task);
+    }
+}
+
+/// At the limit, the connection that is worth least is closed for a new one.
+fn make_room(env: &Env) {
+    let open: Vec<Arc<Acks>> = env.registry.all().into_iter().filter(|acks| !acks.is_closed()).collect();
+    env.metrics.connections.set(open.len() as f64);
+    if open.len() < env.limits.connections_max.max(1) {
+        return;
+    }
+    if let Some(least) = open.iter().min_by_key(|acks| acks.worth()) {
+        env.refusals.refused(least.peer, "too_many", "the most silent of too many connections");
+        env.registry.close(least);
+    }
+}
+
+/// Ends what overstays, until the channel is gone.
+pub(crate) async fn sweep(env: Weak<Env>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let Some(env) = env.upgrade() else { return };
+        let time = Instant::now();
+        let all = env.registry.all();
+        for acks in &all {
+            if acks.is_closed() {
+                continue;
+            }
+            if let Some(kind) = acks.overdue(time) {
+                env.refusals.refused(acks.peer, kind, "it waited too long");
+                env.registry.close(acks);
+            }
+        }
+        env.metrics.connections.set(all.iter().filter(|acks| !acks.is_closed()).count() as f64);
+        drop(all);
+        env.dedup.lock().unwrap_or_else(PoisonError::into_inner).expire(now());
+        if let Some(before) = time.checked_sub(PEER_IDLE) {
+            env.sweep_peers(before);
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The acknowledgements of one inbound connection, in the order of its messages.
+//!
+//! A message that asks for one gets a place when it arrives; the answer may be known much later, from another task.
+//! What is known at the front is written: at once if nothing else of the connection is being processed or much has
+//! gathered, else by the connection's task, many in one system call.
+//!
+//! Invariant: exactly one acknowledgement frame for each message that asked, in order; none for others.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+use std::time::Instant;
+
+use clowder_proto::wire::Ack;
+
+use super::env::{Env, Ticket};
+use super::net::OwnedWriteHalf;
+
+/// So many bytes of acknowledgements are written without waiting for more: 32 of them.
+const WRITE_NOW: usize = 32 * 21;
+
+pub(crate) struct Acks {
+    pub(crate) id: u64,
+    pub(crate) peer: SocketAddr,
+    pub(crate) env: Arc<Env>,
+    started: Instant,
+    /// Milliseconds after `started` at which bytes last came.
+    heard: AtomicU64,
+    /// The beginning of a frame is there and its end is not.
+    half_frame: AtomicBool,
+    /// At least one whole frame came.
+    spoke: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Messages that asked and are not answered, by place; `base` is the place of the first.
+    places: VecDeque<Place>,
+    base: u64,
+    /// Acknowledgements to write.
+    out: Vec<u8>,
+    write: Option<OwnedWriteHalf>,
+    /// Since when the peer reads nothing.
+    blocked_since: Option<Instant>,
+    /// Messages delivered and not finished.
+    outstanding: usize,
+    /// Nothing is read any more; close when everything is finished and written.
+    ended_since: Option<Instant>,
+    /// The connection's task waits: for answers to write, or for room to read on.
+    waker: Option<Waker>,
+    paused: bool,
+}
+
+enum Place {
+    Waiting,
+    /// Copies of the message wait for the same answer.
+    Followed(Vec<(Arc<Acks>, u64)>),
+    Known(Ack),
+}
+
+/// What has to wait for the release of the lock.
+#[derive(Default)]
+struct After {
+    waker: Option<Waker>,
+    followers: Vec<(Arc<Acks>, u64)>,
+}
+
+impl Acks {
+    pub(crate) fn new(env: Arc<Env>, id: u64, peer: SocketAddr, write: OwnedWriteHalf) -> Arc<Acks> {
+        let state = State { write: Some(write), ..State::default() };
+        Arc::new(Acks {
+            id,
+            peer,
+            env,
+            started: Instant::now(),
+            heard: AtomicU64::new(0),
+            half_frame: AtomicBool::new(false),
+            spoke: AtomicBool::new(false),
+            state: Mutex::new(state),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes came; what is left of them is the beginning of a frame, or nothing.
+    pub(crate) fn heard(&self, frames: usize, half_frame: bool) {
+        self.heard.store(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.half_frame.store(half_frame, Relaxed);
+        if frames > 0 {
+            self.spoke.store(true, Relaxed);
+        }
+    }
+
+    pub(crate) fn last_heard(&self) -> Instant {
+        self.started + std::time::Duration::from_millis(self.heard.load(Relaxed))
+    }
+
+    /// One that never sent a frame goes before one that did, then the most silent one.
+    pub(crate) fn worth(&self) -> (bool, Instant) {
+        (self.spoke.load(Relaxed), self.last_heard())
+    }
+
+    /// A batch arrived: `asking` of its `messages` messages ask for an acknowledgement. Returns the first place.
+    pub(crate) fn arrived(&self, messages: usize, asking: usize) -> u64 {
+        let mut state = self.lock();
+        let first = state.base + state.places.len() as u64;
+        state.places.extend((0..asking).map(|_| Place::Waiting));
+        state.outstanding += messages;
+        first
+    }
+
+    /// The answer for a place.
+    pub(crate) fn answer(&self, seq: u64, ack: Ack) {
+        let mut after = After::default();
+        let mut state = self.lock();
+        state.answer(seq, ack, &mut after);
+        state.write_or_wake(&mut after);
+        drop(state);
+        after.run(ack);
+    }
+
+    /// A message is finished, with the answer for its place if it has one that is not answered yet.
+    pub(crate) fn finished(&self, answer: Option<(u64, Ack)>, deliveries_max: usize) {
+        let mut after = After::default();
+        let mut state = self.lock();
+        if let Some((seq, ack)) = answer {
+            state.answer(seq, ack, &mut after);
+        }
+        state.outstanding -= 1;
+        state.write_or_wake(&mut after);
+        if state.paused && state.outstanding <= deliveries_max / 2 {
+            state.paused = false;
+            after.waker = state.waker.take().or(after.waker);
+        }
+        drop(state);
+        after.run(answer.map_or(Ack::Ok, |(_, ack)| ack));
+    }
+
+    /// A copy of the message at `seq` arrived; `copy` is where it wants its answer. `None`: it gets the same answer
+    /// when that is known.
+    fn follow(&self, seq: u64, copy: (Arc<Acks>, u64)) -> Option<Ack> {
+        let mut state = self.lock();
+        let Some(at) = seq.checked_sub(state.base) else { return Some(Ack::Ok) };
+        match state.places.get_mut(usize::try_from(at).ok()?) {
+            Some(Place::Known(ack)) => Some(*ack),
+            Some(Place::Followed(followers)) => {
+                followers.push(copy);
+                None
+            }
+            Some(waiting) => {
+                *waiting = Place::Followed(vec![copy]);
+                None
+            }
+            None => Some(Ack::Ok),
+        }
+    }
+
+    /// A copy of a message that was delivered before arrived, asking at `seq`.
+    pub(crate) fn repeated(self: &Arc<Self>, first: Ticket, seq: u64) {
+        let original = if first.conn == self.id { Some(Arc::clone(self)) } else { self.env.registry.get(first.conn) };
+        // Failures are forgotten at once, so one whose connection is gone without trace was processed.
+        let answer = match (original, first.seq) {
+            (Some(original), Some(place)) => original.follow(place, (Arc::clone(self), seq)),
+            _ => Some(Ack::Ok),
+        };
+        if let Some(ack) = answer {
+            self.answer(seq, ack);
+        }
+    }
+
+    /// The connection's task has its turn: write what there is, then read on or wait to be woken.
+    pub(crate) fn turn(&self, cx: &mut Context<'_>) -> Turn {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if !state.waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            state.waker = Some(cx.waker().clone());
+        }
+        loop {
+            state.write();
+            let Some(socket) = &state.write else { return Turn::Closed };
+            // An error shows again, by name, in the next write.
+            if state.blocked_since.is_none() || socket.as_ref().poll_write_ready(cx).is_pending() {
+                break;
+            }
+            state.blocked_since = None;
+        }
+        if state.ended_since.is_some() || state.out.len() >= self.env.limits.unread_acks_max {
+            return Turn::Wait;
+        }
+        if state.outstanding >= self.env.limits.deliveries_max {
+            state.paused = true;
+            return Turn::Wait;
+        }
+        Turn::Read
+    }
+
+    /// Nothing more is read: the peer said so, or broke the protocol. What it asked before is still answered.
+    pub(crate) fn end(&self) {
+        let mut state = self.lock();
+        state.ended_since = Some(Instant::now());
+        state.write();
+    }
+
+    /// Close now, whatever is left.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.write = None;
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The connection is done with, and why it must be closed if it overstayed.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<&'static str> {
+        let since = |then: Instant| now.saturating_duration_since(then);
+        let timeouts = &self.env.timeouts;
+        let state = self.lock();
+        if state.blocked_since.is_some_and(|then| since(then) >= timeouts.unread_acks) {
+            return Some("unread_acks");
+        }
+        if state.ended_since.is_some_and(|then| since(then) >= timeouts.ended) {
+            return Some("unfinished");
+        }
+        let half = state.ended_since.is_none() && self.half_frame.load(Relaxed);
+        (half && since(self.last_heard()) >= timeouts.half_frame).then_some("half_frame")
+    }
+
+    /// Both directions are closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().write.is_none()
+    }
+}
+
+/// What the connection's task does next.
+pub(crate) enum Turn {
+    Read,
+    Wait,
+    Closed,
+}
+
+impl State {
+    fn answer(&mut self, seq: u64, ack: Ack, after: &mut After) {
+        let Some(at) = seq.checked_sub(self.base).and_then(|at| usize::try_from(at).ok()) else { return };
+        let Some(place) = self.places.get_mut(at) else { return };
+        if let Place::Followed(followers) = std::mem::replace(place, Place::Known(ack)) {
+            after.followers = followers;
+        }
+        while let Some(Place::Known(ack)) = self.places.front() {
+            if self.write.is_some() {
+                self.out.extend_from_slice(ack.frame());
+            }
+            self.places.pop_front();
+            self.base += 1;
+        }
+    }
+
+    /// Write, or leave it to the task.
+    fn write_or_wake(&mut self, after: &mut After) {
+        let last = self.outstanding == 0;
+        if last || self.out.len() >= WRITE_NOW {
+            let blocked = self.blocked_since.is_some();
+            self.write();
+            if !blocked && self.blocked_since.is_some() {
+                after.waker = self.waker.take(); // it waits for the socket
+            }
+        } else if !self.out.is_empty() {
+            after.waker = self.waker.take();
+        }
+    }
+
+    fn write(&mut self) {
+        let Some(socket) = &self.write else { return };
+        let mut written = 0;
+        let mut failed = false;
+        while written < self.out.len() && self.blocked_since.is_none() {
+            match socket.try_write(&self.out[written..]) {
+                Ok(count) if count > 0 => written += count,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    self.blocked_since = Some(Instant::now());
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => {
+                    failed = true;
+                    break;
+                }
+            }
+        }
+        self.out.drain(..written);
+        let finished = self.ended_since.is_some() && self.outstanding == 0 && self.out.is_empty();
+        if failed || finished {
+            // The reading half notices by itself, or has ended before.
+            self.write = None;
+            self.out = Vec::new();
+        }
+    }
+}
+
+impl After {
+    fn run(self, ack: Ack) {
+        if let Some(waker) = self.waker {
+            waker.wake();
+        }
+        for (acks, seq) in self.followers {
+            acks.answer(seq, ack);
+        }
+    }
+}
+
+impl Drop for Acks {
+    fn drop(&mut self) {
+        self.env.registry.remove(self.id);
+    }
+}

@@ -1,0 +1,95 @@
+//! Every metric of the data path: names, labels and handles.
+//!
+//! Handles are made when the channel starts, so that counting costs no look-up; a recorder that is installed later
+//! sees nothing of that channel.
+
+use clowder_proto::link::Failure;
+use clowder_proto::wire::WireErrorKind;
+use metrics::{Counter, Gauge, counter, gauge};
+
+/// Messages handed to peers, one per target: acknowledged, or written if no acknowledgement was asked for.
+pub const SENT: &str = "clowder_messages_sent_total";
+/// Messages that failed, one per target; label `kind`.
+pub const FAILED: &str = "clowder_messages_failed_total";
+/// Messages delivered to a listener or the inbox.
+pub const RECEIVED: &str = "clowder_messages_received_total";
+/// Messages that nobody wanted.
+pub const UNCLAIMED: &str = "clowder_messages_unclaimed_total";
+/// Copies of messages that were delivered before.
+pub const DUPLICATES: &str = "clowder_messages_duplicate_total";
+/// Attempts beyond the first.
+pub const RETRIES: &str = "clowder_message_retries_total";
+/// Bytes of frames handed to peers.
+pub const SENT_BYTES: &str = "clowder_sent_bytes_total";
+/// Bytes read from connections of others.
+pub const RECEIVED_BYTES: &str = "clowder_received_bytes_total";
+/// Bytes of frames without an outcome, of all peers.
+pub const QUEUE_BYTES: &str = "clowder_queue_bytes";
+/// Connections of others.
+pub const CONNECTIONS: &str = "clowder_connections";
+/// Connections closed by this node's decision; label `kind`.
+pub const REFUSED: &str = "clowder_connections_refused_total";
+
+/// The handles of one channel.
+pub(crate) struct Metrics {
+    pub(crate) sent: Counter,
+    pub(crate) received: Counter,
+    pub(crate) unclaimed: Counter,
+    pub(crate) duplicates: Counter,
+    pub(crate) retries: Counter,
+    pub(crate) sent_bytes: Counter,
+    pub(crate) received_bytes: Counter,
+    pub(crate) queue_bytes: Gauge,
+    pub(crate) connections: Gauge,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        Metrics {
+            sent: counter!(SENT),
+            received: counter!(RECEIVED),
+            unclaimed: counter!(UNCLAIMED),
+            duplicates: counter!(DUPLICATES),
+            retries: counter!(RETRIES),
+            sent_bytes: counter!(SENT_BYTES),
+            received_bytes: counter!(RECEIVED_BYTES),
+            queue_bytes: gauge!(QUEUE_BYTES),
+            connections: gauge!(CONNECTIONS),
+        }
+    }
+}
+
+/// Count a failed message.
+pub(crate) fn failed(failure: Failure) {
+    let kind = match failure {
+        Failure::RemoteProcess => "remote_process",
+        Failure::Timeout => "timeout",
+        Failure::Connect => "connect",
+        Failure::ConnectionLost => "connection_lost",
+        Failure::Protocol => "protocol",
+        Failure::QueueFull => "queue_full",
+        Failure::TooLarge => "too_large",
+        Failure::Closed => "closed",
+        _ => "other",
+    };
+    counter!(FAILED, "kind" => kind).increment(1);
+}
+
+/// The label of malformed bytes.
+pub(crate) fn wire_label(kind: &WireErrorKind) -> &'static str {
+    match kind {
+        WireErrorKind::StartMarker(_) => "start_marker",
+        WireErrorKind::EndMarker(_) => "end_marker",
+        WireErrorKind::NegativeLength { .. } => "negative_length",
+        WireErrorKind::TooLong { .. } => "length_beyond_frame",
+        WireErrorKind::OverLimit { .. } => "over_limit",
+        WireErrorKind::Truncated(_) => "truncated",
+        WireErrorKind::UnknownContent => "unknown_content",
+        _ => "malformed",
+    }
+}
+
+/// Count a connection that this node closed.
+pub(crate) fn refused(kind: &'static str) {
+    counter!(REFUSED, "kind" => kind).increment(1);
+}

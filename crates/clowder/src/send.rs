@@ -1,0 +1,295 @@
+//! How a message is sent, and what became of it at each target.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use clowder_proto::link::{Failure, Order, Outcome};
+use clowder_proto::wire::{FRAME_OVERHEAD, Member, frame_header, frame_trailer, options};
+
+use crate::driver::peer::Peer;
+use crate::error::SendError;
+
+/// What a send waits for, what it must not overtake, and what the body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendOptions {
+    bits: i32,
+    key: Option<u64>,
+}
+
+impl SendOptions {
+    /// Wait until it is written.
+    pub const NONE: SendOptions = SendOptions { bits: options::BYTE_MESSAGE, key: None };
+    /// Wait until the target has received it.
+    pub const USE_ACK: SendOptions = SendOptions { bits: options::BYTE_MESSAGE | options::USE_ACK, key: None };
+    /// Wait until the target has processed it.
+    pub const SYNC: SendOptions =
+        SendOptions { bits: options::BYTE_MESSAGE | options::USE_ACK | options::SYNCHRONIZED_ACK, key: None };
+
+    /// The option bits as they travel, for interceptors' own bits and for configurations of Tomcat. The body is raw
+    /// bytes if bit 1 is set, else a Java object stream.
+    pub const fn from_bits(bits: i32) -> SendOptions {
+        SendOptions { bits, key: None }
+    }
+
+    /// The bits as they travel.
+    pub const fn bits(self) -> i32 {
+        self.bits
+    }
+
+    /// Return once it is queued. It goes behind everything that was queued this way before; its outcome is counted and
+    /// told to the failure detector.
+    #[must_use]
+    pub const fn asynchronous(mut self) -> SendOptions {
+        self.bits |= options::ASYNCHRONOUS;
+        self
+    }
+
+    /// Behind all earlier messages with the same key, and not necessarily behind others.
+    #[must_use]
+    pub const fn ordered_by(mut self, key: u64) -> SendOptions {
+        self.key = Some(key);
+        self
+    }
+
+    /// The body is raw bytes (the default), or a Java object stream, which a Tomcat turns into an object.
+    #[must_use]
+    pub const fn byte_message(mut self, raw: bool) -> SendOptions {
+        self.bits = if raw { self.bits | options::BYTE_MESSAGE } else { self.bits & !options::BYTE_MESSAGE };
+        self
+    }
+
+    pub(crate) fn is_asynchronous(self) -> bool {
+        self.bits & options::ASYNCHRONOUS != 0
+    }
+
+    pub(crate) fn is_acked(self) -> bool {
+        self.bits & options::USE_ACK != 0
+    }
+
+    /// `waits`: the caller sends nothing else before it knows the outcome.
+    pub(crate) fn order(self, waits: bool) -> Order {
+        match self.key {
+            Some(key) => Order::Keyed(key),
+            None if waits => Order::None,
+            None => Order::All,
+        }
+    }
+}
+
+/// Makes the frames of one node: what does not change is encoded once.
+pub(crate) struct Encoder {
+    record: Bytes,
+}
+
+impl Encoder {
+    pub(crate) fn new(local: &Member) -> Encoder {
+        Encoder { record: local.encode() }
+    }
+
+    /// The length of the frame around a body.
+    pub(crate) fn frame_len(&self, body: usize) -> usize {
+        FRAME_OVERHEAD + 24 + 16 + self.record.len() + body
+    }
+
+    /// A frame with a new message id. One allocation, shared by all targets.
+    pub(crate) fn frame(&self, bits: i32, body: &[u8]) -> Bytes {
+        let length = |length: usize| u32::try_from(length).expect("checked against the limit of a frame");
+        let whole = self.frame_len(body.len());
+        let mut id = fastrand::u128(..).to_be_bytes();
+        id[6] = 0x40 | (id[6] & 0x0f);
+        id[8] = 0x80 | (id[8] & 0x3f);
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut out = BytesMut::with_capacity(whole);
+        out.put_slice(&frame_header(length(whole - FRAME_OVERHEAD)));
+        out.put_i32(bits);
+        out.put_u64(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        out.put_u32(16);
+        out.put_slice(&id);
+        out.put_u32(length(self.record.len()));
+        out.put_slice(&self.record);
+        out.put_u32(length(body.len()));
+        out.put_slice(body);
+        out.put_slice(frame_trailer());
+        out.freeze()
+    }
+}
+
+/// What a target did with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fate {
+    /// It acknowledged.
+    Acknowledged,
+    /// No acknowledgement was asked for; it was written.
+    Written,
+    /// It is queued and nobody waits for it.
+    Queued,
+}
+
+/// One target of a message.
+pub(crate) struct Part {
+    target: Target,
+    state: PartState,
+}
+
+pub(crate) enum Target {
+    Peer(Arc<Peer>),
+    /// One whose outcome is known.
+    Member(Member),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum PartState {
+    Waiting(u32),
+    Queued,
+    Known(Outcome),
+}
+
+impl Part {
+    pub(crate) fn new(target: Target, state: PartState) -> Part {
+        Part { target, state }
+    }
+
+    /// What became of the message there, once it is known.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match self.state {
+            PartState::Known(outcome) => Some(outcome),
+            PartState::Queued | PartState::Waiting(_) => None,
+        }
+    }
+
+    fn member(&self) -> &Member {
+        match &self.target {
+            Target::Peer(peer) => &peer.member,
+            Target::Member(member) => member,
+        }
+    }
+
+    fn fate(&self) -> Result<Fate, Failure> {
+        match self.state {
+            PartState::Known(Outcome::Delivered) => Ok(Fate::Acknowledged),
+            PartState::Known(Outcome::Written) => Ok(Fate::Written),
+            PartState::Known(Outcome::Failed(failure)) => Err(failure),
+            PartState::Queued | PartState::Waiting(_) => Ok(Fate::Queued),
+        }
+    }
+}
+
+/// The targets of a message; one needs no allocation.
+#[derive(Default)]
+pub(crate) struct Parts {
+    first: Option<Part>,
+    more: Vec<Part>,
+}
+
+impl Parts {
+    pub(crate) fn push(&mut self, part: Part) {
+        match &self.first {
+            None => self.first = Some(part),
+            Some(_) => self.more.push(part),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Part> {
+        self.first.iter().chain(&self.more)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Part> {
+        self.first.iter_mut().chain(&mut self.more)
+    }
+
+    pub(crate) fn result(self) -> Result<Receipt, SendError> {
+        if self.iter().all(|part| part.fate().is_ok()) {
+            return Ok(Receipt { parts: self });
+        }
+        let mut error = SendError { failed: Vec::new(), delivered: Vec::new() };
+        for part in self.iter() {
+            match part.fate() {
+                Ok(_) => error.delivered.push(part.member().clone()),
+                Err(failure) => error.failed.push((part.member().clone(), failure)),
+            }
+        }
+        Err(error)
+    }
+}
+
+/// A message that reached all its targets.
+pub struct Receipt {
+    parts: Parts,
+}
+
+impl Receipt {
+    /// Every target, with what it did.
+    pub fn iter(&self) -> impl Iterator<Item = (&Member, Fate)> {
+        self.parts.iter().map(|part| (part.member(), part.fate().expect("a receipt has no failures")))
+    }
+
+    /// How many targets there were; none is no error.
+    pub fn len(&self) -> usize {
+        self.parts.iter().count()
+    }
+
+    /// There was no target.
+    pub fn is_empty(&self) -> bool {
+        self.parts.first.is_none()
+    }
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// A message that is queued; resolves to its outcome. Dropping it does not take the message back.
+#[must_use = "a message that nobody waits for is sent with SendOptions::asynchronous"]
+pub struct Pending {
+    parts: Parts,
+}
+
+impl Pending {
+    pub(crate) fn new(parts: Parts) -> Pending {
+        Pending { parts }
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<Receipt, SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut waiting = false;
+        for part in self.parts.iter_mut() {
+            if let (PartState::Waiting(slot), Target::Peer(peer)) = (part.state, &part.target) {
+                match peer.poll_outcome(slot, cx) {
+                    Poll::Ready(outcome) => part.state = PartState::Known(outcome),
+                    Poll::Pending => waiting = true,
+                }
+            }
+        }
+        if waiting {
+            return Poll::Pending;
+        }
+        Poll::Ready(std::mem::take(&mut self.parts).result())
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        for part in self.parts.iter() {
+            if let (PartState::Waiting(slot), Target::Peer(peer)) = (part.state, &part.target) {
+                peer.abandon(slot);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.parts.iter().map(|part| (part.member(), part.fate()))).finish()
+    }
+}
