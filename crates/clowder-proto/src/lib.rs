@@ -11,6 +11,7 @@ pub mod dedup;
 pub mod group;
 pub mod link;
 mod now;
+pub mod session;
 pub mod wire;
 
 pub use now::Now;
