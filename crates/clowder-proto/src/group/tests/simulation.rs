@@ -375,15 +375,15 @@ fn simulate(mode: Mode, seeds: std::ops::Range<u64>) {
 
 #[test]
 fn groups_by_multicast_survive_faults_and_converge() {
-    simulate(Mode::Multicast, 0..60);
+    simulate(Mode::Multicast, 0..30);
 }
 
 #[test]
 fn groups_of_static_members_survive_faults_and_converge() {
-    simulate(Mode::Static, 1000..1060);
+    simulate(Mode::Static, 1000..1030);
 }
 
 #[test]
 fn groups_found_both_ways_survive_faults_and_converge() {
-    simulate(Mode::Both, 2000..2040);
+    simulate(Mode::Both, 2000..2020);
 }
