@@ -427,4 +427,6 @@ async fn sleep_until(deadline: Option<Instant>) {
 }
 
 #[cfg(test)]
+mod measure_tests;
+#[cfg(test)]
 mod tests;

@@ -16,20 +16,20 @@ use crate::view::Left;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node: what the data plane does for the control plane, and nothing else.
-struct Node {
-    control: Arc<Control>,
+pub(super) struct Node {
+    pub(super) control: Arc<Control>,
     local: Member,
     receiver: AbortHandle,
 }
 
 impl Node {
-    async fn reserve(unique_id: u8) -> (TcpListener, StaticMember) {
+    pub(super) async fn reserve(unique_id: u8) -> (TcpListener, StaticMember) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         (listener, StaticMember::new(addr, [unique_id; 16]))
     }
 
-    fn start(listener: TcpListener, me: StaticMember, config: MembershipConfig) -> Node {
+    pub(super) fn start(listener: TcpListener, me: StaticMember, config: MembershipConfig) -> Node {
         let extension = Capabilities::ALL.encode();
         let local = Member { extension, ..Member::new(me.addr, me.unique_id) };
         let control = Arc::new(Control::start(config, local.clone(), Limits::default()).unwrap());
@@ -67,11 +67,11 @@ async fn receive_frames(mut stream: TcpStream, control: Arc<Control>) {
     }
 }
 
-fn knowing(members: &[StaticMember]) -> MembershipConfig {
+pub(super) fn knowing(members: &[StaticMember]) -> MembershipConfig {
     MembershipConfig { members: members.to_vec(), ..MembershipConfig::default() }
 }
 
-async fn patiently<T>(future: impl Future<Output = T>) -> T {
+pub(super) async fn patiently<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("it happens in time")
 }
 
