@@ -1,0 +1,327 @@
+//! What the group is told, but for the results of probes.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::detector::Why;
+use super::heartbeat::Farewell;
+use super::{DropCause, Group, GroupOut, LeftReason, Notice, SendFailure, Standing, Watch, is_usable, millis};
+use crate::Now;
+use crate::wire::{FrameDecoder, Member, MemberId, Message, WireError, WireErrorKind};
+
+/// What a heartbeat begins with, in every version of its format.
+const RECORD: &[u8] = b"TRIBES-B";
+/// Estimates of a member's start that differ by less are the same: the network's delay, not news.
+const AGE_GRAIN_MS: i64 = 1000;
+/// A watched connection that lived shorter than this was closed by policy, not by a death.
+const WATCH_MIN: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl Group {
+    /// A datagram arrived at the membership socket, by multicast or directly.
+    ///
+    /// Tomcat: `McastServiceImpl.receive`: a bare member record is a heartbeat, anything else is tried as frames.
+    /// Differs from Tomcat: malformed bytes are dropped at once, where Tomcat's receiver sleeps or dies.
+    /// Test: malformed_datagrams_are_dropped_and_the_next_is_read.
+    pub fn datagram_received(&mut self, now: Now, from: SocketAddr, datagram: &Bytes) {
+        self.begin(now);
+        if self.farewell.is_none() {
+            let refused = if datagram.starts_with(RECORD) {
+                self.heartbeat_received(now, from, datagram)
+            } else {
+                self.frames_received(datagram).map_err(DropCause::Malformed)
+            };
+            if let Err(cause) = refused {
+                self.out.push_back(GroupOut::Dropped { from, cause });
+            }
+        }
+        self.finish(now);
+    }
+
+    fn frames_received(&mut self, datagram: &Bytes) -> Result<(), WireError> {
+        let limits = &self.config.limits;
+        let mut decoder = FrameDecoder::new(limits);
+        decoder.buffer().extend_from_slice(datagram);
+        let mut frames = 0;
+        while let Some(content) = decoder.next()? {
+            let message = Message::decode(&content, limits)?;
+            frames += 1;
+            // Multicast brings our own back to us.
+            if message.from.id != self.local.id {
+                self.out.push_back(GroupOut::DatagramMessage(message));
+            }
+        }
+        if decoder.pending() > 0 || frames == 0 {
+            return Err(WireErrorKind::Truncated("frame in a datagram").at(datagram.len() - decoder.pending()));
+        }
+        Ok(())
+    }
+
+    fn heartbeat_received(&mut self, now: Now, from: SocketAddr, datagram: &Bytes) -> Result<(), DropCause> {
+        let record = Member::decode(datagram, &self.config.limits).map_err(DropCause::Malformed)?;
+        if record.id == self.local.id {
+            return Ok(());
+        }
+        if record.id.same_endpoint(&self.local.id) {
+            return Err(DropCause::OurAddress);
+        }
+        if !is_usable(&record.id) {
+            return Err(DropCause::Unusable);
+        }
+        let Some(heartbeats) = &self.config.heartbeats else { return Ok(()) };
+        if heartbeats.check_source && record.id.socket_addr().is_none_or(|addr| addr.ip() != from.ip()) {
+            return Err(DropCause::WrongSource);
+        }
+        if record.is_shutting_down() {
+            return self.shutdown_heard(now, &record);
+        }
+        if self.roster.get(&record.id).is_some() {
+            self.known_heard(now.mono, &record);
+            Ok(())
+        } else {
+            self.stranger_heard(now.mono, &record)
+        }
+    }
+
+    /// Differs from Tomcat: the shutdown of an unknown member is no event. Test: a_stranger_that_leaves_is_nothing.
+    fn shutdown_heard(&mut self, now: Now, record: &Member) -> Result<(), DropCause> {
+        match self.roster.get(&record.id) {
+            None => Err(DropCause::UnknownShutdown),
+            Some(_) => {
+                self.said_goodbye(now.mono, &record.id);
+                Ok(())
+            }
+        }
+    }
+
+    fn said_goodbye(&mut self, now: Instant, id: &MemberId) {
+        let Some(entry) = self.roster.get_mut(id) else { return };
+        entry.heard = None;
+        let frequency = self.config.heartbeats.as_ref().map_or(self.config.detector.retry_max, |it| it.frequency);
+        let quiet = if entry.configured { self.config.detector.retry_max } else { frequency };
+        entry.quiet_until = Some(now + quiet);
+        entry.check.cancel();
+        if entry.is_member() {
+            self.leave(now, id, LeftReason::Goodbye);
+        }
+        let Some(entry) = self.roster.get_mut(id) else { return };
+        // It may drain for a while with an open port; it will announce its next start.
+        entry.check.schedule(entry.configured.then_some(now + quiet));
+    }
+
+    /// Tomcat: `Membership.memberAlive` for a known member. Differs from Tomcat: every field is followed, and also
+    /// when the age is the same. Test: every_change_of_a_record_is_followed.
+    fn known_heard(&mut self, now: Instant, record: &Member) {
+        let born = self.born(now, record);
+        let Some(entry) = self.roster.get_mut(&record.id) else { return };
+        if entry.is_quiet(now) {
+            return;
+        }
+        let was_listed = entry.heard.replace(now).is_some();
+        let changed = entry.refresh(record);
+        let older = entry.born.saturating_sub(born).saturating_abs() > AGE_GRAIN_MS;
+        if older {
+            entry.born = born;
+        }
+        if entry.is_member() {
+            self.change.reordered |= older;
+            if changed {
+                self.change.updated.push(record.clone());
+            }
+        }
+        if was_listed {
+            return;
+        }
+        match entry.standing {
+            Standing::Candidate => entry.check.invite(now),
+            // Tomcat: TcpFailureDetector.memberAdded clears the suspicion without a probe.
+            Standing::Suspect { .. } => self.trust(now, &record.id),
+            Standing::Member => {}
+        }
+        self.answer(now);
+    }
+
+    fn stranger_heard(&mut self, now: Instant, record: &Member) -> Result<(), DropCause> {
+        self.replace_rivals(now, record)?;
+        let members_max = self.config.members_max;
+        if self.roster.discovered() >= members_max {
+            return Err(DropCause::TableFull { members_max });
+        }
+        let born = self.born(now, record);
+        let entry = self.roster.insert(record.clone(), false);
+        (entry.heard, entry.born) = (Some(now), born);
+        entry.check.invite(now);
+        self.answer(now);
+        Ok(())
+    }
+
+    /// A new id at the address of somebody: its process was restarted. The old one is gone, whatever a probe of the
+    /// shared address would say.
+    ///
+    /// Differs from Tomcat: there both are listed until the old one expires.
+    /// Test: a_newer_incarnation_replaces_the_older_at_once.
+    fn replace_rivals(&mut self, now: Instant, record: &Member) -> Result<(), DropCause> {
+        let frequency = self.config.heartbeats.as_ref().map(|heartbeats| heartbeats.frequency).unwrap_or_default();
+        let born = self.born(now, record);
+        let rivals: Vec<MemberId> = self.roster.rivals(&record.id).map(|(id, _)| id.clone()).collect();
+        for rival in rivals {
+            let Some(entry) = self.roster.get_mut(&rival) else { continue };
+            // Born earlier than one that still speaks: a late datagram of the older process.
+            let speaks = entry.heard.is_some_and(|heard| now.saturating_duration_since(heard) <= frequency * 2);
+            if speaks && born < entry.born {
+                return Err(DropCause::Stale);
+            }
+            entry.heard = None;
+            if entry.is_member() {
+                self.leave(now, &rival, LeftReason::Replaced);
+            }
+        }
+        // Their places in the table are free for the newcomer.
+        self.roster.retain(|entry| entry.is_wanted(now));
+        Ok(())
+    }
+
+    /// When somebody was born, on our own time line.
+    fn born(&self, now: Instant, record: &Member) -> i64 {
+        millis(now.saturating_duration_since(self.started)).saturating_sub(record.alive)
+    }
+
+    fn answer(&mut self, now: Instant) {
+        if let Some(announcer) = &mut self.announcer {
+            announcer.hurry(now);
+        }
+    }
+
+    /// A message between control planes arrived on a connection, as [`Notice::of`] recognised it.
+    ///
+    /// Tomcat: StaticMembershipInterceptor.messageReceived: only configured members are heeded. Differs from Tomcat:
+    /// a probe from a configured member is a sign of life, too.
+    /// Test: a_static_peer_that_starts_later_is_a_member_at_its_first_sign.
+    pub fn notice_received(&mut self, now: Now, from: &Member, notice: Notice) {
+        self.begin(now);
+        if self.farewell.is_none() && self.roster.get(&from.id).is_some_and(|entry| entry.configured) {
+            match notice {
+                Notice::Start | Notice::Probe => self.configured_appeared(now.mono, from, notice),
+                Notice::Stop => self.said_goodbye(now.mono, &from.id),
+                Notice::Ping => {}
+            }
+        }
+        self.finish(now);
+    }
+
+    fn configured_appeared(&mut self, now: Instant, from: &Member, notice: Notice) {
+        self.learn(from);
+        let Some(entry) = self.roster.get_mut(&from.id) else { return };
+        entry.quiet_until = None;
+        match entry.standing {
+            Standing::Candidate => entry.check.invite(now),
+            Standing::Member if notice == Notice::Start => entry.restarted |= entry.check.is_verifying_loss(),
+            Standing::Suspect { .. } if notice == Notice::Start => self.trust(now, &from.id),
+            Standing::Member | Standing::Suspect { .. } => {}
+        }
+    }
+
+    /// A message from this member arrived on a connection.
+    ///
+    /// Its record brings what a configuration does not know. Nobody becomes a member by it, but a candidate is probed
+    /// at once.
+    pub fn heard(&mut self, now: Now, from: &Member) {
+        self.begin(now);
+        if self.farewell.is_none() {
+            self.learn(from);
+            if let Some(entry) = self.roster.get_mut(&from.id)
+                && !entry.is_member()
+                && !entry.is_quiet(now.mono)
+            {
+                entry.check.invite(now.mono);
+            }
+        }
+        self.finish(now);
+    }
+
+    /// Take over a record from a message. Its age and command are not news: Tomcat sends stale ones.
+    fn learn(&mut self, from: &Member) {
+        let Some(entry) = self.roster.get_mut(&from.id) else { return };
+        if entry.heard.is_some() {
+            return; // its heartbeats say it better
+        }
+        let record = Member { alive: entry.member.alive, command: entry.member.command.clone(), ..from.clone() };
+        if entry.refresh(&record) && entry.is_member() {
+            self.change.updated.push(record);
+        }
+    }
+
+    /// A message could not be brought to this member.
+    ///
+    /// Tomcat: TcpFailureDetector.sendMessage: a negative acknowledgement accuses nobody.
+    pub fn send_failed(&mut self, now: Now, to: &MemberId, failure: SendFailure) {
+        if failure != SendFailure::NegativeAck {
+            self.accused(now, to, Why::Failed);
+        }
+    }
+
+    /// A connection to or from this member ended unexpectedly.
+    pub fn connection_lost(&mut self, now: Now, member: &MemberId) {
+        self.accused(now, member, Why::Lost);
+    }
+
+    /// The connection that [`GroupOut::Watch`] asked for ended: its process, most likely, too.
+    pub fn watch_lost(&mut self, now: Now, member: &MemberId) {
+        if let Some(entry) = self.roster.get_mut(member)
+            && let Watch::Open { since } = entry.watch
+        {
+            let short = now.mono.saturating_duration_since(since) < WATCH_MIN;
+            let pause = self.config.detector.retry_max;
+            entry.watch = Watch::Closed { not_before: short.then_some(now.mono + pause) };
+        }
+        self.accused(now, member, Why::Lost);
+    }
+
+    fn accused(&mut self, now: Now, id: &MemberId, why: Why) {
+        self.begin(now);
+        if self.farewell.is_none()
+            && let Some(entry) = self.roster.get_mut(id)
+            && entry.is_member()
+        {
+            entry.check.demand(now.mono, why);
+        }
+        self.finish(now);
+    }
+
+    /// Probe everybody now. Tomcat: `checkMembers(true)`, what TcpPingInterceptor does in every period.
+    pub fn check_requested(&mut self, now: Now) {
+        self.begin(now);
+        if self.farewell.is_none() {
+            for (_, entry) in self.roster.iter_mut() {
+                if !entry.is_quiet(now.mono) && (entry.configured || entry.heard.is_some()) {
+                    entry.check.demand(now.mono, Why::Look);
+                }
+            }
+        }
+        self.finish(now);
+    }
+
+    /// The application changed its payload. Tomcat: one heartbeat at once.
+    pub fn payload_changed(&mut self, now: Now, payload: Bytes) {
+        self.begin(now);
+        self.local.payload = payload;
+        self.answer(now.mono);
+        self.tick(now);
+        self.finish(now);
+    }
+
+    /// This node stops: say goodbye, then [`GroupOut::Stopped`]. What arrives from now on changes nothing.
+    pub fn stopping(&mut self, now: Now) {
+        if self.farewell.is_some() {
+            return;
+        }
+        self.begin(now);
+        self.finish(now);
+        self.farewell = Some(Farewell::new(now.mono));
+        // Differs from Tomcat: only configured members get the notice. To others it would be an unreadable object.
+        // Test: stopping_sends_the_stop_notice_to_static_members_only.
+        self.notify_configured(now);
+        self.handle_deadline(now);
+    }
+}
