@@ -1,0 +1,18 @@
+//! What each fuzz target does with its input, as plain functions.
+//!
+//! They stand apart from libFuzzer so that the smoke test runs them on the stable toolchain too. A target fails by
+//! panicking: because a decoder did, or because an assertion about round trips does not hold.
+
+#![forbid(unsafe_code)]
+
+pub mod mutate;
+pub mod seeds;
+mod wire;
+
+pub use wire::{frame, member, message};
+
+/// A target by its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets, for the smoke test and the seeds.
+pub const TARGETS: [Target; 3] = [("frame", frame), ("member", member), ("message", message)];

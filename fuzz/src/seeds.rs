@@ -1,0 +1,50 @@
+//! Seeds of the targets: what the golden vectors hold.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// Where the vectors are.
+fn vectors(file: &str) -> Value {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../vectors").join(file);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Name and bytes of every seed of a target.
+///
+/// # Panics
+/// If the golden vectors cannot be read: there is nothing to do without them.
+pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+    match target {
+        "frame" => transport(|name| !name.starts_with("member-") && !name.starts_with("data-")),
+        "message" => transport(|name| name.starts_with("data-")).into_iter().chain(frame_contents()).collect(),
+        "member" => transport(|name| name.starts_with("member-") || name.starts_with("multicast-")),
+        _ => Vec::new(),
+    }
+}
+
+fn transport(wanted: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)> {
+    let document = vectors("transport.json");
+    let vectors = document.as_array().expect("transport.json is a list").iter();
+    vectors
+        .filter_map(|vector| {
+            let name = vector["name"].as_str()?;
+            wanted(name).then(|| Some((name.to_owned(), unhex(&vector["hex"])?)))?
+        })
+        .collect()
+}
+
+/// The messages inside of the recorded frames, good and bad.
+fn frame_contents() -> Vec<(String, Vec<u8>)> {
+    let framed = transport(|name| name.starts_with("bad-") || name.starts_with("live-") || name.contains("static"));
+    let content = |(name, bytes): (String, Vec<u8>)| {
+        let end = bytes.len().checked_sub(7)?;
+        Some((format!("in-{name}"), bytes.get(11..end)?.to_vec()))
+    };
+    framed.into_iter().filter_map(content).collect()
+}
+
+fn unhex(value: &Value) -> Option<Vec<u8>> {
+    hex::decode(value.as_str()?).ok()
+}
