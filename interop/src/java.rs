@@ -63,7 +63,7 @@ impl Generation {
     }
 }
 
-/// Whether the Tomcat 10 cases can run here; says what is missing otherwise.
+/// Whether the cases can run here; says what is missing otherwise.
 pub fn available() -> Result<()> {
     for tool in ["java", "javac", "jar"] {
         let found = Command::new(tool)
@@ -76,7 +76,10 @@ pub fn available() -> Result<()> {
             "{tool} is missing: apt-get install openjdk-17-jdk-headless"
         );
     }
-    Generation::Tomcat10.jars().map(drop)
+    for generation in [Generation::Tomcat10, Generation::Tomcat9] {
+        generation.jars()?;
+    }
+    Ok(())
 }
 
 /// A compiled peer, ready to run.

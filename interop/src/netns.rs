@@ -58,7 +58,7 @@ impl Network {
     pub fn new(count: u8) -> Result<Self> {
         sweep()?;
         let pid = std::process::id();
-        let tag = format!("{pid:x}{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let tag = format!("{pid:x}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let subnet = [64 + (pid >> 8) as u8 % 64, pid as u8];
         let mut network = Self {
             bridge: format!("clwb{tag}"),
@@ -134,14 +134,12 @@ pub(crate) fn inside(namespace: &str, command: &Command) -> Command {
 
 /// Removes bridges and namespaces of test processes that no longer exist.
 fn sweep() -> Result<()> {
-    let dead = |name: &str| {
-        let digits: String = name.chars().take_while(char::is_ascii_hexdigit).collect();
-        // The tag is the process id and at most three more digits; any living id that fits keeps it.
-        let alive = (1..digits.len()).any(|end| {
-            u32::from_str_radix(&digits[..end], 16)
-                .is_ok_and(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists())
-        });
-        !digits.is_empty() && !alive
+    let dead = |tag: &str| {
+        let pid = tag
+            .split('-')
+            .next()
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        pid.is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
     };
     let namespaces = Command::new("ip").args(["netns", "list"]).output()?.stdout;
     for name in String::from_utf8_lossy(&namespaces)

@@ -46,7 +46,7 @@ fn counts(user: &Browser, id: &str, expected: u32, at: &mut [&mut Node]) -> Resu
 fn survives(options: u32) -> Result<()> {
     skip_unless!(clowder_interop::java::available());
     let Trio {
-        mut first,
+        first,
         mut second,
         mut clowder,
         seats,
@@ -60,9 +60,11 @@ fn survives(options: u32) -> Result<()> {
     counts(&user, &id, 1, &mut [&mut second, &mut clowder])?;
 
     first.kill()?;
-    user.get(&clowder, "op=inc")?; // the failed send tells the detectors, at the latest
+    user.get(&clowder, "op=inc")?;
     counts(&user, &id, 2, &mut [&mut second])?;
+    user.get(&second, "op=inc")?; // without a ping only its own failed send tells a Tomcat
     second.await_members(1)?;
+    counts(&user, &id, 3, &mut [&mut clowder])?;
 
     clowder.kill()?;
     user.get(&second, "op=inc")?;
@@ -72,10 +74,10 @@ fn survives(options: u32) -> Result<()> {
         .options(options)
         .joining(1)
         .start()?;
-    counts(&user, &id, 3, &mut [&mut clowder])?;
+    counts(&user, &id, 4, &mut [&mut clowder])?;
     second.await_members(1)?;
     user.get(&second, "op=inc")?;
-    counts(&user, &id, 4, &mut [&mut clowder])?;
+    counts(&user, &id, 5, &mut [&mut clowder])?;
 
     second.stop()?;
     user.get(&clowder, "op=inc")?;
@@ -83,13 +85,13 @@ fn survives(options: u32) -> Result<()> {
         .options(options)
         .joining(1)
         .start()?;
-    counts(&user, &id, 5, &mut [&mut second])?;
+    counts(&user, &id, 6, &mut [&mut second])?;
     second.await_members(1)?;
 
     clowder.stop()?;
-    second.await_members(0)?; // by the notice, since nobody sends and no ping runs
+    second.await_members(0)?; // by the notice: nobody sends and no ping runs
     user.get(&second, "op=inc")?;
-    counts(&user, &id, 6, &mut [&mut second])
+    counts(&user, &id, 7, &mut [&mut second])
 }
 
 #[test]
