@@ -177,11 +177,11 @@ fn timed_start(kind: Kind, seats: &Seats) -> Result<u64> {
 
 fn padded_sessions(node: &Node, count: usize) -> Result<Vec<String>> {
     let ids = std::sync::Mutex::new(Vec::with_capacity(count));
-    let connections = Browser::new();
+    let (connections, http) = (Browser::new(), &node.http);
     in_parallel(4, count, |_| {
         let reply = connections
             .without_session()
-            .get(node, "op=pad&bytes=1024")?;
+            .get_at(http, "op=pad&bytes=1024")?;
         let id = reply.session.context("pad creates a session")?;
         ids.lock().expect("no holder panics").push(id);
         Ok(())
