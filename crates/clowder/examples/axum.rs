@@ -1,0 +1,32 @@
+//! An axum application whose sessions survive the death of a node. The three lines that do it are marked.
+//!
+//! Two terminals:
+//!
+//! ```text
+//! cargo run -p clowder --example axum -- 127.0.0.1:3001 127.0.0.1:4001 127.0.0.1:4002
+//! cargo run -p clowder --example axum -- 127.0.0.1:3002 127.0.0.1:4002 127.0.0.1:4001
+//! ```
+//!
+//! Arguments: where to serve HTTP, where to listen for the cluster, and the cluster addresses of the other nodes.
+//!
+//! A third terminal, one browser that wanders between the nodes:
+//!
+//! ```text
+//! curl -b jar -c jar 'http://127.0.0.1:3001/login?name=alice'
+//! curl -b jar -c jar  http://127.0.0.1:3001/
+//! curl -b jar -c jar  http://127.0.0.1:3002/
+//! ```
+//!
+//! Now end the first node, with ctrl-C or `kill -9`: alice stays logged in, and her visits are counted on.
+//!
+//! ```text
+//! curl -b jar -c jar  http://127.0.0.1:3002/
+//! curl -b jar -c jar  http://127.0.0.1:3002/logout
+//! ```
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::Query;
+use axum::routing::get;
+use clowder::{Channel, Session, SessionError, SessionLayer, Sessions};
