@@ -30,3 +30,27 @@ use axum::Router;
 use axum::extract::Query;
 use axum::routing::get;
 use clowder::{Channel, Session, SessionError, SessionLayer, Sessions};
+
+#[derive(serde::Deserialize)]
+struct Login {
+    name: String,
+}
+
+async fn login(session: Session, Query(login): Query<Login>) -> Result<String, SessionError> {
+    session.renew_id()?; // a fresh id for whoever is logged in from here on
+    session.set("user", &login.name)?;
+    Ok(format!("welcome, {}\n", login.name))
+}
+
+async fn home(session: Session) -> Result<String, SessionError> {
+    let Some(user) = session.get::<String>("user")? else {
+        return Ok("nobody is logged in; see /login?name=you\n".into());
+    };
+    let visits = session.update("visits", |visits: Option<i32>| visits.unwrap_or(0) + 1)?;
+    Ok(format!("{user}, visit {visits}\n"))
+}
+
+async fn logout(session: Session) -> &'static str {
+    session.invalidate();
+    "goodbye\n"
+}

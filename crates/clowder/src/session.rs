@@ -283,7 +283,10 @@ impl Session {
     }
 
     /// One change of the session, which is made if there is none.
-    fn change<R>(&self, change: impl FnOnce(&Arc<Core>, &JavaStr) -> Result<R, SessionError>) -> Result<R, SessionError> {
+    fn change<R>(
+        &self,
+        change: impl FnOnce(&Arc<Core>, &JavaStr) -> Result<R, SessionError>,
+    ) -> Result<R, SessionError> {
         let core = &self.request.core;
         let mut state = self.request.state();
         let id = match &state.id {

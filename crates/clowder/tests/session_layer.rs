@@ -42,7 +42,11 @@ async fn no_session_before_the_first_write() {
         let answer = call(&app, path, None).await;
         assert_eq!((answer.status, answer.set_cookie), (StatusCode::OK, None), "{path}");
     }
-    assert_eq!(call(&app, "/read", Some("A0".repeat(16).as_str())).await.set_cookie, None, "an unknown id is no session");
+    assert_eq!(
+        call(&app, "/read", Some("A0".repeat(16).as_str())).await.set_cookie,
+        None,
+        "an unknown id is no session"
+    );
     assert_eq!(sessions.len(), 0);
 }
 

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use http::header::SET_COOKIE;
 use http::{Request, Response};
@@ -100,7 +101,7 @@ pin_project! {
     #[project = StageProjection]
     enum Stage<F, R> {
         Handler { #[pin] handler: F, running: Running },
-        Confirming { confirmation: Confirmation, response: Option<Response<R>> },
+        Confirming { confirmation: Confirmation, since: Instant, response: Option<Response<R>> },
     }
 }
 
@@ -117,15 +118,17 @@ where
             let confirmation = running.finish(result.as_mut().ok());
             match result {
                 Ok(response) if !confirmation.is_empty() => {
-                    stage.set(Stage::Confirming { confirmation, response: Some(response) });
+                    let since = Instant::now();
+                    stage.set(Stage::Confirming { confirmation, since, response: Some(response) });
                 }
                 // An error of the service tells the client nothing about its changes, so it waits for nothing.
                 result => return Poll::Ready(result),
             }
         }
         match stage.project() {
-            StageProjection::Confirming { confirmation, response } => {
+            StageProjection::Confirming { confirmation, since, response } => {
                 ready!(Pin::new(confirmation).poll(cx));
+                metrics::histogram!("clowder_session_confirmation_seconds").record(since.elapsed());
                 Poll::Ready(Ok(response.take().expect("a future is not polled after it was ready")))
             }
             StageProjection::Handler { .. } => unreachable!("the handler's stage returned or was replaced above"),

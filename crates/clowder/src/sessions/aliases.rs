@@ -44,13 +44,22 @@ impl Aliases {
         self.by_old.insert(old, Alias { new, since: now });
     }
 
-    /// The present id behind a former one. With `grace`, every change on the way must be younger than that.
-    pub(crate) fn follow(&self, now: Instant, old: &[u8], grace: Option<Duration>) -> Option<&JavaStr> {
-        let young = |alias: &&Alias| grace.is_none_or(|grace| now.duration_since(alias.since) < grace);
-        let mut id = &self.by_old.get(old).filter(young)?.new;
+    /// The present id behind a former one, for a request that is running.
+    pub(crate) fn follow(&self, old: &[u8]) -> Option<&JavaStr> {
+        self.walk(old, |_| true)
+    }
+
+    /// The present id behind a former one, for a request that arrives: every change on the way must be younger than
+    /// `grace`.
+    pub(crate) fn admit(&self, now: Instant, old: &[u8], grace: Duration) -> Option<&JavaStr> {
+        self.walk(old, |alias| now.duration_since(alias.since) < grace)
+    }
+
+    fn walk(&self, old: &[u8], young: impl Fn(&&Alias) -> bool) -> Option<&JavaStr> {
+        let mut id = &self.by_old.get(old).filter(&young)?.new;
         for _ in 0..HOPS_MAX {
             match self.by_old.get(id.as_bytes()) {
-                Some(alias) => id = &Some(alias).filter(young)?.new,
+                Some(alias) => id = &Some(alias).filter(&young)?.new,
                 None => return Some(id),
             }
         }
@@ -64,8 +73,12 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn follow(aliases: &Aliases, now: Instant, old: &[u8], grace: Option<Duration>) -> Option<String> {
-        aliases.follow(now, old.as_bytes(), grace).map(|id| id.to_string())
+    fn follow(aliases: &Aliases, old: &str) -> Option<String> {
+        aliases.follow(old.as_bytes()).map(|id| id.to_string())
+    }
+
+    fn admit(aliases: &Aliases, now: Instant, old: &str) -> Option<String> {
+        aliases.admit(now, old.as_bytes(), 5 * SECOND).map(|id| id.to_string())
     }
 
     #[test]
@@ -74,13 +87,12 @@ mod tests {
         let mut aliases = Aliases::default();
         aliases.renamed(start, "a".into(), "b".into());
         aliases.renamed(start + 3 * SECOND, "b".into(), "c".into());
-        let grace = Some(5 * SECOND);
-        assert_eq!(follow(&aliases, start + 4 * SECOND, "a", grace).as_deref(), Some("c"));
-        assert_eq!(follow(&aliases, start + 5 * SECOND, "a", grace), None, "the first change is too old");
-        assert_eq!(follow(&aliases, start + 7 * SECOND, "b", grace).as_deref(), Some("c"));
-        assert_eq!(follow(&aliases, start + 200 * SECOND, "a", None).as_deref(), Some("c"));
-        assert_eq!(follow(&aliases, start, "c", None), None, "a present id is no alias");
-        assert_eq!(follow(&aliases, start, "a", Some(Duration::ZERO)), None, "no grace at all");
+        assert_eq!(admit(&aliases, start + 4 * SECOND, "a").as_deref(), Some("c"));
+        assert_eq!(admit(&aliases, start + 5 * SECOND, "a"), None, "the first change is too old");
+        assert_eq!(admit(&aliases, start + 7 * SECOND, "b").as_deref(), Some("c"));
+        assert_eq!(follow(&aliases, "a").as_deref(), Some("c"));
+        assert_eq!(follow(&aliases, "c"), None, "a present id is no alias");
+        assert_eq!(aliases.admit(start, b"a", Duration::ZERO), None, "no grace at all");
     }
 
     #[test]
@@ -89,7 +101,7 @@ mod tests {
         let mut aliases = Aliases::default();
         aliases.renamed(start, "old".into(), "x".into());
         aliases.renamed(start + KEPT + SECOND, "newer".into(), "y".into());
-        assert_eq!(follow(&aliases, start, "old", None), None);
+        assert_eq!(follow(&aliases, "old"), None);
         for n in 0..=ALIASES_MAX {
             aliases.renamed(start + KEPT + SECOND, format!("id{n}").as_str().into(), "z".into());
         }
@@ -103,6 +115,6 @@ mod tests {
         let mut aliases = Aliases::default();
         aliases.renamed(now, "a".into(), "b".into());
         aliases.renamed(now, "b".into(), "a".into());
-        assert_eq!(follow(&aliases, now, "a", None), None);
+        assert_eq!(follow(&aliases, "a"), None);
     }
 }

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use clowder_proto::session::{AttributeFilter, Replication, SessionsConfig};
 
-use super::driver;
-use super::{SessionError, Sessions};
+use super::{SessionError, Sessions, cluster, driver};
+use crate::Channel;
 
 /// Settings of a session manager; awaiting it starts the manager.
 ///
-/// Made by [`Sessions::local`].
+/// Made by [`Sessions::delta`] and [`Sessions::local`].
 #[derive(Debug)]
 #[must_use = "starts when awaited"]
 pub struct SessionsBuilder {
+    channel: Option<Channel>,
     config: SessionsConfig,
     attribute_names: Option<String>,
     attribute_classes: Option<String>,
@@ -30,11 +31,12 @@ pub(crate) struct DriverConfig {
 }
 
 impl SessionsBuilder {
-    pub(super) fn new(context: &str) -> Self {
+    pub(super) fn new(channel: Option<Channel>, context: &str) -> Self {
         // Differs from Tomcat: synchronous is the default here (Tomcat's channelSendOptions is 8, asynchronous), because
         // an answer that outlives its change is a surprise. Test: synchronous_is_the_default.
         let config = SessionsConfig { replication: Replication::Synchronous, ..SessionsConfig::new(context) };
         Self {
+            channel,
             config,
             attribute_names: None,
             attribute_classes: None,
@@ -128,7 +130,10 @@ impl SessionsBuilder {
             return Err(SessionError::Route { route });
         }
         let driver = DriverConfig { route: self.route, renewal_grace: self.renewal_grace };
-        Ok(driver::start_local(self.config, driver))
+        match &self.channel {
+            Some(channel) => cluster::start(channel, self.config, driver).await,
+            None => Ok(driver::start_local(self.config, driver)),
+        }
     }
 }
 
@@ -177,6 +182,6 @@ mod tests {
 
     #[test]
     fn synchronous_is_the_default() {
-        assert_eq!(SessionsBuilder::new("/app").config.replication, Replication::Synchronous);
+        assert_eq!(SessionsBuilder::new(None, "/app").config.replication, Replication::Synchronous);
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Instant, SystemTime};
 
 use clowder_proto::Now;
 use clowder_proto::session as proto;
-use proto::{EndCause, JavaStr, Send as Message, SessionEvent, SessionsOut, Token};
+use proto::{EndCause, Send as Message, SessionEvent, SessionsOut, Token};
 use tokio::sync::Notify;
 
 use super::aliases::Aliases;
@@ -27,7 +27,7 @@ pub(crate) struct Core {
     inner: Mutex<Inner>,
     pub(super) config: DriverConfig,
     pub(super) context: String,
-    outlet: Box<dyn Outlet>,
+    pub(super) outlet: Box<dyn Outlet>,
     /// Tells the driver's task that its next deadline has come nearer, or that it may end.
     pub(super) nearer: Arc<Notify>,
     /// Settled when the machine holds the cluster's state, or has given up on it.
@@ -74,8 +74,8 @@ impl Core {
     }
 
     /// Reads without changing: no outputs, no deadline.
-    pub(super) fn look<R>(&self, look: impl FnOnce(&Inner, Now) -> R) -> R {
-        look(&self.lock(), now())
+    pub(super) fn look<R>(&self, look: impl FnOnce(&Inner) -> R) -> R {
+        look(&self.lock())
     }
 
     /// One input of the machine, and whatever follows from it.

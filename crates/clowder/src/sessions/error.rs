@@ -68,6 +68,12 @@ pub enum SessionError {
     /// the application.
     #[error("no SessionLayer around this route")]
     NoLayer,
+    /// Another manager of the same channel has this context. A fault of the application.
+    #[error("the context {context:?} has a session manager on this channel already")]
+    ContextTaken {
+        /// Its name.
+        context: String,
+    },
     /// A cookie cannot be written with this setting. A fault of the configuration.
     #[error("{value:?} cannot be the {setting} of a cookie")]
     CookieSetting {

@@ -48,7 +48,7 @@ impl Core {
     /// The request's handler is done: what it changed is sent. If it `wrote`, what is on its way is added to `open`.
     pub(crate) fn request_completed(self: &Arc<Self>, id: &JavaStr, wrote: bool, open: &mut Vec<Arc<Ticket>>) {
         self.input(|inner, now| {
-            let Some(id) = inner.present(now, id) else { return };
+            let Some(id) = inner.present(id) else { return };
             let completion = inner.machine.request_completed(now, &id.to_text());
             if wrote {
                 inner.wait_for(&completion, open);
@@ -67,21 +67,21 @@ impl Core {
 
     /// The id that the session has now; `None` if it is gone.
     pub(crate) fn current_id(&self, id: &JavaStr) -> Option<JavaStr> {
-        self.look(|inner, now| inner.present(now, id))
+        self.look(|inner| inner.present(id))
     }
 
     pub(crate) fn attribute(&self, id: &JavaStr, name: &str) -> Option<Bytes> {
-        self.look(|inner, now| inner.snapshot(now, id)?.attribute(name).cloned())
+        self.look(|inner| inner.snapshot(id)?.attribute(name).cloned())
     }
 
     pub(crate) fn attribute_names(&self, id: &JavaStr) -> Vec<String> {
         // A snapshot is read without the lock; it keeps nothing but itself alive.
-        let Some(snapshot) = self.look(|inner, now| inner.snapshot(now, id)) else { return Vec::new() };
+        let Some(snapshot) = self.look(|inner| inner.snapshot(id)) else { return Vec::new() };
         snapshot.attributes().map(|(name, _)| name.to_text().into_owned()).collect()
     }
 
     pub(crate) fn facts(&self, id: &JavaStr) -> Option<Facts> {
-        let snapshot = self.look(|inner, now| inner.snapshot(now, id))?;
+        let snapshot = self.look(|inner| inner.snapshot(id))?;
         let interval = u64::try_from(snapshot.max_inactive()).ok().filter(|seconds| *seconds > 0);
         Some(Facts {
             created: time(snapshot.creation()),
@@ -141,7 +141,7 @@ impl Core {
     /// Ends the session everywhere; what is on its way about it is added to `open`.
     pub(crate) fn invalidate(self: &Arc<Self>, id: &JavaStr, open: &mut Vec<Arc<Ticket>>) {
         self.input(|inner, now| {
-            let Some(id) = inner.present(now, id) else { return };
+            let Some(id) = inner.present(id) else { return };
             if let Ok(completion) = inner.machine.invalidate(now, &id.to_text()) {
                 inner.wait_for(&completion, open);
             }
@@ -156,7 +156,7 @@ impl Core {
         change: impl FnOnce(&mut Inner, Now, &str) -> Result<R, proto::SessionError>,
     ) -> Result<R, SessionError> {
         self.input(|inner, now| {
-            let id = inner.present(now, id).ok_or(SessionError::Ended)?;
+            let id = inner.present(id).ok_or(SessionError::Ended)?;
             change(inner, now, &id.to_text()).map_err(|error| refused(name, error))
         })
     }
@@ -170,7 +170,7 @@ impl Inner {
         }
         // Whoever knows only the former id is let in for a while, but does not learn the new one: it may be the one
         // who planted it.
-        let id = self.aliases.follow(now.mono, id.as_bytes(), Some(grace))?.to_text().into_owned();
+        let id = self.aliases.admit(now.mono, id.as_bytes(), grace)?.to_text().into_owned();
         let session = self.access(now, &id, None)?;
         Some(Bound { id: session.id().clone(), rerouted: false })
     }
@@ -183,20 +183,18 @@ impl Inner {
     }
 
     /// The present id of a session to which a running request is bound.
-    fn present(&self, now: Now, id: &JavaStr) -> Option<JavaStr> {
-        let lives = |id: &JavaStr| self.machine.snapshot(&id.to_text()).is_some();
-        if lives(id) {
-            return Some(id.clone());
-        }
-        self.aliases.follow(now.mono, id.as_bytes(), None).filter(|id| lives(id)).cloned()
+    fn present(&self, id: &JavaStr) -> Option<JavaStr> {
+        let lives = |id: &JavaStr| self.machine.order_key(&id.to_text()).is_some();
+        if lives(id) { Some(id.clone()) } else { self.aliases.follow(id.as_bytes()).filter(|id| lives(id)).cloned() }
     }
 
-    fn snapshot(&self, now: Now, id: &JavaStr) -> Option<Snapshot> {
-        self.machine.snapshot(&self.present(now, id)?.to_text())
+    fn snapshot(&self, id: &JavaStr) -> Option<Snapshot> {
+        let found = self.machine.snapshot(&id.to_text());
+        found.or_else(|| self.machine.snapshot(&self.aliases.follow(id.as_bytes())?.to_text()))
     }
 
     /// The tickets of the messages that the request has to wait for.
-    fn wait_for(&mut self, completion: &Completion, open: &mut Vec<Arc<Ticket>>) {
+    pub(super) fn wait_for(&mut self, completion: &Completion, open: &mut Vec<Arc<Ticket>>) {
         for token in &completion.tokens {
             open.push(self.awaited.entry(*token).or_insert_with(Ticket::open).clone());
         }

@@ -59,9 +59,9 @@ impl Contexts {
         }
     }
 
-    /// One session message. Returns the answer for its sender, if it needs one from nobody's context.
-    pub(super) fn received(&self, from: &Member, body: &Bytes) -> Option<Bytes> {
-        // Limits of the decoder are those of the machine's defaults: they bound memory, not what an operator decides.
+    /// One session message.
+    pub(super) fn received(&self, from: &Member, body: &Bytes) {
+        // The decoder's limits bound memory; what an operator decides is the machine's business.
         let incoming = match Incoming::decode(body, &SessionLimits::default()) {
             Ok(incoming) => incoming,
             Err(error) => {
@@ -69,18 +69,23 @@ impl Contexts {
                 if self.may_warn() {
                     tracing::warn!(%error, from = %from.id, "a session message cannot be read and is ignored");
                 }
-                return None;
+                return;
             }
         };
         let mut cores = self.of(incoming.context());
-        let Some(last) = cores.pop() else {
-            return incoming.context().filter(|_| incoming.asks_for_state()).map(no_context_manager);
-        };
+        let Some(last) = cores.pop() else { return self.refuse(from, &incoming) };
         for core in cores {
             core.accept(from, incoming.clone());
         }
         last.accept(from, incoming);
-        None
+    }
+
+    /// Nobody runs this context here: who asks for its state is told so. Any manager's channel will do.
+    fn refuse(&self, from: &Member, incoming: &Incoming) {
+        let Some(context) = incoming.context().filter(|_| incoming.asks_for_state()) else { return };
+        if let Some(core) = self.of(None).first() {
+            core.outlet.answer(from, no_context_manager(context));
+        }
     }
 
     fn may_warn(&self) -> bool {

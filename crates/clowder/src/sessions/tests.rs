@@ -1,5 +1,6 @@
 //! Managers connected by a network that delivers when the test says so: what waits for what, and what gets sent.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use clowder_proto::session::{self as proto, Replication, Send as Message, SessionsConfig};
 use clowder_proto::wire::Member;
 use http::header::{COOKIE, SET_COOKIE};
@@ -14,10 +16,10 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::Sessions;
 use super::builder::DriverConfig;
 use super::core::{self, Core};
 use super::outlet::Outlet;
-use super::Sessions;
 use crate::{Session, SessionLayer};
 
 /// A message on its way from node `from`.
@@ -36,6 +38,10 @@ struct Port {
 impl Outlet for Port {
     fn submit(&self, _core: &Arc<Core>, message: Message) {
         self.wire.lock().unwrap().push_back(Underway { from: self.node, message });
+    }
+
+    fn answer(&self, to: &Member, _body: Bytes) {
+        unreachable!("all nodes run the context, {to} too");
     }
 }
 
@@ -169,7 +175,7 @@ fn logged_in(net: &Net) -> String {
     let _ = poll(login.as_mut());
     net.deliver();
     // In asynchronous mode the answer was there before.
-    let session = net.nodes[0].core.look(|inner, _| inner.machine.ids().next().unwrap().to_text().into_owned());
+    let session = net.nodes[0].core.look(|inner| inner.machine.ids().next().unwrap().to_text().into_owned());
     assert_eq!(net.open(net.nodes.len() - 1, &session).get::<i32>("a").unwrap(), Some(1));
     session
 }
@@ -236,15 +242,14 @@ fn one_request_with_many_changes_is_one_message() {
 fn a_request_waits_for_its_change_even_if_another_request_sent_it() {
     let net = Net::new(2, Replication::Synchronous);
     let id = logged_in(&net);
-    let mut other = None;
+    let other = RefCell::new(None);
     let first = request(&net.nodes[0], Some(&id), |session| {
         // A parallel request ends in the middle of this one, and its delta carries the change of this one too.
         session.set("mine", &1).unwrap();
-        let mut parallel = Box::pin(request(&net.nodes[0], Some(&id), |session| {
-            Poll::Ready(session.set("its", &1).unwrap())
-        }));
+        let mut parallel =
+            Box::pin(request(&net.nodes[0], Some(&id), |session| Poll::Ready(session.set("its", &1).unwrap())));
         assert!(poll(parallel.as_mut()).is_none());
-        other = Some(parallel);
+        *other.borrow_mut() = Some(parallel);
         Poll::Ready(())
     });
     let mut first = pin!(first);
@@ -253,7 +258,7 @@ fn a_request_waits_for_its_change_even_if_another_request_sent_it() {
     assert_eq!(net.under_way(), 1, "there is nothing left to send");
     net.deliver();
     assert!(poll(first.as_mut()).is_some());
-    assert!(poll(other.unwrap().as_mut()).is_some());
+    assert!(poll(other.take().unwrap().as_mut()).is_some());
     assert_eq!(net.open(1, &id).attribute_names(), ["a", "its", "mine"]);
 }
 
@@ -314,13 +319,13 @@ impl<F: FnMut(Session) -> Poll<()>> Service<Request<()>> for PanicsLater<F> {
 fn what_is_written_after_the_answer_is_sent_too() {
     let net = Net::new(2, Replication::Synchronous);
     let id = logged_in(&net);
-    let mut kept = None;
+    let kept = RefCell::new(None);
     let mut answer = pin!(request(&net.nodes[0], Some(&id), |session| {
-        kept = Some(session);
+        *kept.borrow_mut() = Some(session);
         Poll::Ready(())
     }));
     assert!(poll(answer.as_mut()).is_some());
-    kept.unwrap().set("late", &1).unwrap();
+    kept.take().unwrap().set("late", &1).unwrap();
     net.deliver();
     assert_eq!(net.open(1, &id).get::<i32>("late").unwrap(), Some(1));
 }
@@ -357,9 +362,9 @@ fn a_running_request_follows_a_change_of_the_id_elsewhere() {
 fn a_request_of_another_route_takes_the_session_over() {
     let net = Net::with_routes(&[Some("n1"), Some("n2")], Replication::Synchronous);
     let id = logged_in(&net);
-    let mut seen = None;
+    let seen = RefCell::new(None);
     let handler = |session: Session| {
-        seen = session.id();
+        *seen.borrow_mut() = session.id();
         Poll::Ready(session.set("b", &2).unwrap())
     };
     let mut answer = pin!(request(&net.nodes[1], Some(&id), handler));
@@ -368,7 +373,7 @@ fn a_request_of_another_route_takes_the_session_over() {
     net.deliver();
     let new = id_of(&poll(answer.as_mut()).unwrap());
     assert_eq!(new, id.replace(".n1", ".n2"));
-    assert_eq!(seen, Some(new.clone()), "the handler sees the new id");
+    assert_eq!(seen.take(), Some(new.clone()), "the handler sees the new id");
     assert_eq!(net.open(0, &new).attribute_names(), ["a", "b"]);
 }
 
