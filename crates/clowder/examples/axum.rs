@@ -29,6 +29,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::extract::Query;
 use axum::routing::get;
+use clowder::membership::StaticMember;
 use clowder::{Channel, Session, SessionError, SessionLayer, Sessions};
 
 #[derive(serde::Deserialize)]
@@ -53,4 +54,45 @@ async fn home(session: Session) -> Result<String, SessionError> {
 async fn logout(session: Session) -> &'static str {
     session.invalidate();
     "goodbye\n"
+}
+
+/// Both ends of a static membership must know the unique ids; here they follow from the port.
+fn unique_id(addr: SocketAddr) -> [u8; 16] {
+    let [high, low] = addr.port().to_be_bytes();
+    let mut id = [0; 16];
+    (id[0], id[1]) = (high, low);
+    id
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut addresses = std::env::args().skip(1);
+    let mut next = || addresses.next().ok_or("usage: axum HTTP CLUSTER [PEER…], each as ADDRESS:PORT");
+    let (http, cluster): (SocketAddr, SocketAddr) = (next()?.parse()?, next()?.parse()?);
+    let mut node = Channel::builder().listen(cluster.to_string()).unique_id(unique_id(cluster));
+    for peer in addresses {
+        let peer = peer.parse()?;
+        node = node.member(StaticMember::new(peer, unique_id(peer)));
+    }
+
+    let channel = node.start().await?; // 1
+    let sessions = Sessions::delta(&channel, "localhost#/shop").await?; // 2
+    let app = Router::new()
+        .route("/", get(home))
+        .route("/login", get(login))
+        .route("/logout", get(logout))
+        .layer(SessionLayer::new(sessions.clone())); // 3
+
+    let listener = tokio::net::TcpListener::bind(http).await?;
+    axum::serve(listener, app)
+        .with_graceful_shutdown(async {
+            // Without a signal handler the program cannot be asked to stop; then it runs on.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+        .await?;
+    sessions.stop().await;
+    channel.stop().await;
+    Ok(())
 }
