@@ -1,10 +1,29 @@
 //! Replicated web sessions and group communication, on the wire protocol of Apache Tomcat.
 
+mod builder;
+mod channel;
+mod config;
+mod driver;
+mod error;
 mod http;
+mod inbox;
+pub mod membership;
+pub mod metrics;
+mod route;
+mod send;
 mod session;
 mod sessions;
 mod value;
+pub mod view;
 
 pub use self::http::{ResponseFuture, SameSite, SessionLayer, SessionService};
+pub use builder::ChannelBuilder;
+pub use channel::Channel;
+pub use clowder_proto::wire::{Member, MemberId, Message, MessageId, options};
+pub use config::{ChannelLimits, Timeouts};
+pub use error::{Full, SendError, SendFailure, StartError};
+pub use inbox::{Delivery, Inbox};
+pub use route::Listener;
+pub use send::{Fate, Pending, Receipt, SendOptions};
 pub use session::Session;
 pub use sessions::{Replication, SessionError, SessionStats, Sessions, SessionsBuilder};
