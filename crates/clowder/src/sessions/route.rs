@@ -1,0 +1,113 @@
+//! Received session messages: to the manager of their context.
+//!
+//! One listener per channel, shared by all contexts, so that a question for the state of a context which nobody runs
+//! here gets its answer: without one, a Tomcat's application start hangs for a minute.
+//!
+//! A message is processed on the task of its connection, and acknowledged after that. So when a sender has its
+//! acknowledgement, whoever asks here next sees the change.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use clowder_proto::session::{Incoming, JavaStr, SessionLimits, no_context_manager};
+use clowder_proto::wire::Member;
+
+use super::core::Core;
+
+/// Pause between two warnings about bad messages.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+/// The managers of one channel.
+#[derive(Default)]
+pub(crate) struct Contexts {
+    by_name: RwLock<HashMap<JavaStr, Weak<Core>>>,
+    warned: Mutex<Option<Instant>>,
+}
+
+impl Contexts {
+    /// From now on messages of this context go to `core`. False: somebody else has the context.
+    pub(super) fn register(&self, core: &Arc<Core>) -> bool {
+        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        match by_name.entry(JavaStr::from(core.context.as_str())) {
+            Entry::Occupied(taken) if taken.get().strong_count() > 0 => false,
+            Entry::Occupied(mut left) => {
+                left.insert(Arc::downgrade(core));
+                true
+            }
+            Entry::Vacant(free) => {
+                free.insert(Arc::downgrade(core));
+                true
+            }
+        }
+    }
+
+    pub(super) fn unregister(&self, core: &Arc<Core>) {
+        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        by_name.retain(|_, other| !other.ptr_eq(&Arc::downgrade(core)));
+    }
+
+    /// Managers that a message is for.
+    fn of(&self, context: Option<&JavaStr>) -> Vec<Arc<Core>> {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        match context {
+            Some(context) => by_name.get(context).and_then(Weak::upgrade).into_iter().collect(),
+            // Tomcat: ClusterSessionListener.messageReceived — without a context it is for every manager.
+            None => by_name.values().filter_map(Weak::upgrade).collect(),
+        }
+    }
+
+    /// One session message.
+    pub(super) fn received(&self, from: &Member, body: &Bytes) {
+        // The decoder's limits bound memory; what an operator decides is the machine's business.
+        let incoming = match Incoming::decode(body, &SessionLimits::default()) {
+            Ok(incoming) => incoming,
+            Err(error) => {
+                metrics::counter!("clowder_session_messages_malformed_total").increment(1);
+                if self.may_warn() {
+                    tracing::warn!(%error, from = %from.id, "a session message cannot be read and is ignored");
+                }
+                return;
+            }
+        };
+        let mut cores = self.of(incoming.context());
+        let Some(last) = cores.pop() else { return self.refuse(from, &incoming) };
+        for core in cores {
+            core.accept(from, incoming.clone());
+        }
+        last.accept(from, incoming);
+    }
+
+    /// Nobody runs this context here: who asks for its state is told so. Any manager's channel will do.
+    fn refuse(&self, from: &Member, incoming: &Incoming) {
+        let Some(context) = incoming.context().filter(|_| incoming.asks_for_state()) else { return };
+        if let Some(core) = self.of(None).first() {
+            core.outlet.answer(from, no_context_manager(context));
+        }
+    }
+
+    fn may_warn(&self) -> bool {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let may = warned.is_none_or(|last| now.duration_since(last) >= WARN_EVERY);
+        if may {
+            *warned = Some(now);
+        }
+        may
+    }
+}
+
+impl Core {
+    /// A decoded message of a peer.
+    pub(super) fn accept(self: &Arc<Self>, from: &Member, incoming: Incoming) {
+        self.input(|inner, now| inner.machine.received(now, from, incoming));
+    }
+
+    /// A message of a peer.
+    #[cfg(test)]
+    pub(super) fn received(self: &Arc<Self>, from: &Member, body: &Bytes) {
+        self.accept(from, Incoming::decode(body, &SessionLimits::default()).unwrap());
+    }
+}
