@@ -3,12 +3,20 @@
 //! This file turns the command line into a call and an error into an exit code. Nothing else in the project reads the
 //! command line or ends the process.
 
+mod bench;
 mod cli;
+mod cluster;
 mod decode;
+mod demo;
 mod java;
+mod node;
+mod process;
+mod sample;
 
+use std::future::Future;
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use clap::Parser;
 
 use cli::{Cli, Command};
@@ -23,6 +31,10 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let done = match cli.command {
+        Command::Node(args) => runtime(node::run(*args)),
+        Command::Demo(args) => runtime(demo::run(args)),
+        Command::Bench(args) => runtime(bench::run(args)),
+        Command::BenchReceiver(args) => runtime(bench::receiver(args)),
         Command::Decode(args) => decode::run(args),
     };
     match done {
@@ -32,6 +44,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn runtime(command: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start the worker threads")?.block_on(command)
 }
 
 /// Logs go to standard error: standard output belongs to results.

@@ -133,3 +133,9 @@ fn big_integer(document: &Document, object: Object<'_>) -> Option<String> {
     let negative = object.field("signum")?.as_integer()? < 0;
     number::integer(negative, magnitude.as_bytes()?)
 }
+
+/// Number of elements, if the stream is a `byte[]`.
+pub(crate) fn byte_array_len(stream: &[u8]) -> Option<usize> {
+    let document = Document::parse(stream.to_vec(), &Limits::default()).ok()?;
+    Some(document.value(document.root().ok()?).as_array()?.as_bytes()?.len())
+}

@@ -1,4 +1,4 @@
-//! `java.util.Date` and `java.time.Instant` in text, in UTC.
+//! `java.util.Date` and `java.time.Instant` in text, both directions, in UTC.
 
 use java_object_stream::Object;
 
@@ -49,6 +49,40 @@ pub(crate) fn date(ms: i64) -> Option<String> {
     Some(format!("{weekday} {month} {day:02} {hour:02}:{minute:02}:{second:02} UTC {year}"))
 }
 
+/// `2023-11-14T22:13:20.5Z` as seconds and nanoseconds since 1970.
+pub(crate) fn parse_instant(text: &str) -> Option<(i64, i32)> {
+    let (date, time) = text.strip_suffix(['Z', 'z'])?.split_once(['T', 't'])?;
+    let mut date = date.splitn(3, '-').map(|part| fixed(part, 4));
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let (time, fraction) = time.split_once('.').unwrap_or((time, ""));
+    let mut time = time.splitn(3, ':').map(|part| fixed(part, 2));
+    let (hour, minute) = (time.next()??, time.next()??);
+    let second = time.next().unwrap_or(Some(0))?;
+    if fraction.len() > 9 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let nanos: i32 = format!("{fraction:0<9}").parse().ok()?;
+    let days = days(year, month, day)?;
+    let valid = civil(days) == Some((year, month, day)) && hour < 24 && minute < 60 && second < 60;
+    valid.then_some((days * 86_400 + hour * 3600 + minute * 60 + second, nanos))
+}
+
+fn fixed(text: &str, digits_max: usize) -> Option<i64> {
+    let digits = (1..=digits_max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { text.parse().ok() } else { None }
+}
+
+/// Days since 1970-01-01 in the Gregorian calendar, years counted from March so that the leap day is the last.
+fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+}
+
 /// Year, month and day; `None` beyond what a calendar is asked for.
 fn civil(days: i64) -> Option<(i64, i64, i64)> {
     let days = days.checked_add(719_468)?;
@@ -71,5 +105,25 @@ mod tests {
         assert_eq!(date(0).as_deref(), Some("Thu Jan 01 00:00:00 UTC 1970"));
         assert_eq!(date(-1).as_deref(), Some("Wed Dec 31 23:59:59 UTC 1969"));
         assert!(date(i64::MIN).is_some() && date(i64::MAX).is_some());
+    }
+
+    #[test]
+    fn instants_are_read_as_java_does() {
+        assert_eq!(parse_instant("2023-11-14T22:13:20Z"), Some((1_700_000_000, 0)));
+        assert_eq!(parse_instant("1969-12-31T23:59:59.5Z"), Some((-1, 500_000_000)));
+        assert_eq!(parse_instant("2024-02-29T00:00:00.000000001Z"), Some((1_709_164_800, 1)));
+        for bad in
+            ["", "2023-02-29T00:00:00Z", "2023-11-14 22:13:20Z", "2023-11-14T24:00:00Z", "2023-11-14T22:13:20", "x"]
+        {
+            assert_eq!(parse_instant(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_is_converted_back() {
+        for day in -100_000..60_000 {
+            let (year, month, date) = civil(day).unwrap();
+            assert_eq!(days(year, month, date), Some(day));
+        }
     }
 }
