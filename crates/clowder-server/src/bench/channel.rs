@@ -1,0 +1,128 @@
+//! `clowder bench channel`: messages from this process to a receiver in another one.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use clowder::{Channel, Member, SendOptions};
+use serde_json::{Value, json};
+
+use super::load::{self, Measured, Operation};
+use super::{mb_per_second, per_second, pingpong, print, progress};
+use crate::cli::{AckMode, BenchChannelArgs, Peer};
+use crate::cluster;
+use crate::process::Process;
+
+const SENDERS: [u32; 6] = [1, 8, 24, 64, 256, 2000];
+const ACKS: [AckMode; 3] = [AckMode::None, AckMode::Received, AckMode::Processed];
+/// Longest wait for the receiver to become a member.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Run all cases.
+///
+/// # Errors
+/// The receiver cannot be started or does not become a member.
+pub(super) async fn run(args: BenchChannelArgs) -> Result<()> {
+    let senders = if args.senders.is_empty() { SENDERS.to_vec() } else { args.senders.clone() };
+    let acks = if args.ack.is_empty() { ACKS.to_vec() } else { args.ack.clone() };
+    let bar = progress(senders.len() * acks.len() + 1)?;
+    let (receiver, target) = match &args.target {
+        Some(target) => (None, target.clone()),
+        None => {
+            let (receiver, _) = Process::start(&["bench-receiver".to_owned()], false).await?;
+            let target: Peer = receiver.said("cluster")?.parse().map_err(anyhow::Error::msg)?;
+            (Some(receiver), target)
+        }
+    };
+    bar.set_message("raw ping-pong");
+    if let Some(receiver) = &receiver {
+        let echo = receiver.said("echo")?.parse().context("the receiver's echo address")?;
+        let measured = pingpong::run(echo, args.size as usize, args.seconds).await?;
+        print(&result("raw-pingpong", &args, 1, "echo", &measured))?;
+    }
+    bar.inc(1);
+    let (channel, member) = join(&target).await?;
+    let body = Bytes::from(std::iter::repeat_with(|| fastrand::u8(..)).take(args.size as usize).collect::<Vec<u8>>());
+    for ack in acks {
+        for &count in &senders {
+            bar.set_message(format!("{count} senders, ack {ack}"));
+            let workers = (0..count)
+                .map(|_| Sender {
+                    channel: channel.clone(),
+                    to: member.clone(),
+                    body: body.clone(),
+                    options: options(ack),
+                })
+                .collect();
+            let (measured, _) = load::run(workers, args.seconds).await?;
+            bar.suspend(|| print(&result("channel", &args, count, &ack.to_string(), &measured)))?;
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    channel.stop().await;
+    if let Some(receiver) = receiver {
+        receiver.end().await;
+    }
+    Ok(())
+}
+
+fn options(ack: AckMode) -> SendOptions {
+    let options = match ack {
+        AckMode::None => SendOptions::NONE,
+        AckMode::Received => SendOptions::USE_ACK,
+        AckMode::Processed => SendOptions::SYNC,
+    };
+    options.byte_message(true)
+}
+
+/// A channel that has the target as its only member.
+async fn join(target: &Peer) -> Result<(Channel, Member)> {
+    let member = cluster::member(target).await?;
+    let channel =
+        Channel::builder().listen("127.0.0.1:0").member(member).start().await.context("cannot start a channel")?;
+    let deadline = Instant::now() + JOIN_TIMEOUT;
+    let mut changes = channel.views();
+    loop {
+        let others = channel.view().others();
+        if let Some(member) = others.into_iter().find(|member| member.id.unique_id == target.unique_id.0) {
+            return Ok((channel, member));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(left, changes.next()).await {
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => bail!(
+                "{target} did not become a member within {JOIN_TIMEOUT:?}: does it run, and is that its address and id?"
+            ),
+        }
+    }
+}
+
+struct Sender {
+    channel: Channel,
+    to: Member,
+    body: Bytes,
+    options: SendOptions,
+}
+
+impl Operation for Sender {
+    async fn once(&mut self) -> bool {
+        self.channel.send([self.to.clone()], self.body.clone(), self.options.clone()).await.is_ok()
+    }
+}
+
+fn result(case: &str, args: &BenchChannelArgs, senders: u32, ack: &str, measured: &Measured) -> Value {
+    let (latencies, count) = (&measured.latencies, measured.latencies.count());
+    json!({
+        "case": case,
+        "size": args.size,
+        "senders": senders,
+        "ack": ack,
+        "msgs_per_s": per_second(count, measured.time),
+        "mb_per_s": mb_per_second(count, args.size, measured.time),
+        "p50_us": latencies.percentile_us(0.5),
+        "p99_us": latencies.percentile_us(0.99),
+        "p999_us": latencies.percentile_us(0.999),
+        "errors": measured.errors,
+    })
+}
