@@ -176,13 +176,16 @@ impl Channel {
         }
         let peers: Vec<_> = targets.iter().map(|target| self.inner.target(target.borrow(), &outbound)).collect();
         let members: Vec<Member> = targets.iter().map(|target| target.borrow().clone()).collect();
-        let then = Then::new(members.len(), Box::new(move |outcomes| {
-            let mut parts = Parts::default();
-            for (member, outcome) in members.into_iter().zip(outcomes) {
-                parts.push(Part::new(Target::Member(member), PartState::Known(outcome)));
-            }
-            done(parts.result());
-        }));
+        let then = Then::new(
+            members.len(),
+            Box::new(move |outcomes| {
+                let mut parts = Parts::default();
+                for (member, outcome) in members.into_iter().zip(outcomes) {
+                    parts.push(Part::new(Target::Member(member), PartState::Known(outcome)));
+                }
+                done(parts.result());
+            }),
+        );
         for (index, target) in peers.into_iter().enumerate() {
             match target {
                 Ok(peer) if peer.try_reserve(outbound.bytes) => {

@@ -36,7 +36,7 @@ pub enum StartError {
     Random(String),
     /// Membership cannot start.
     #[error(transparent)]
-    Membership(#[from] crate::membership::StartError),
+    Membership(#[from] crate::driver::control::StartError),
 }
 
 /// A message failed at some of its targets. The others have it: there is no rollback.

@@ -59,7 +59,6 @@ pub(crate) struct Env {
 }
 
 impl Env {
-    #[allow(clippy::too_many_arguments)] // the builder's parts, each used once
     pub(crate) fn new(
         handle: Handle,
         limits: ChannelLimits,

@@ -23,10 +23,10 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use super::control::Report;
+use super::dial;
 use super::env::{Env, now};
 use super::net::OwnedWriteHalf;
 use super::waiters::{Then, Waiters};
-use super::dial;
 use crate::metrics;
 
 /// Frames in one system call; the system takes up to 1024.
@@ -468,7 +468,11 @@ impl ConnIo {
 
 /// Write frames until there are none or the socket takes no more. Returns how many left completely, and whether the
 /// socket is full.
-fn write_frames(socket: &OwnedWriteHalf, frames: &mut VecDeque<Bytes>, offset: &mut usize) -> io::Result<(usize, bool)> {
+fn write_frames(
+    socket: &OwnedWriteHalf,
+    frames: &mut VecDeque<Bytes>,
+    offset: &mut usize,
+) -> io::Result<(usize, bool)> {
     let mut count = 0;
     while !frames.is_empty() {
         let mut slices = [IoSlice::new(&[]); WRITE_FRAMES_MAX];
