@@ -27,16 +27,9 @@ impl Reply {
     /// Reads the application's JSON; also the form that the Java peer's `peek` prints.
     pub fn parse(text: &str) -> Result<Self> {
         let value: Value = serde_json::from_str(text).with_context(|| text.to_owned())?;
-        let session = value
-            .get("session")
-            .with_context(|| format!("no session in {text}"))?;
-        let attrs = value
-            .get("attrs")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten();
-        let attrs = attrs
-            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
+        let session = value.get("session").with_context(|| format!("no session in {text}"))?;
+        let attrs = value.get("attrs").and_then(Value::as_object).into_iter().flatten();
+        let attrs = attrs.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
         Ok(Self {
             session: session.as_str().map(str::to_owned),
             max_inactive: value.get("maxInactive").and_then(Value::as_i64),
@@ -67,41 +60,23 @@ impl Browser {
     /// A browser without a session.
     pub fn new() -> Self {
         let config = ureq::Agent::config_builder();
-        let config = config
-            .timeout_global(Some(REQUEST_MAX))
-            .http_status_as_error(false)
-            .max_idle_connections(256);
-        Self {
-            agent: config
-                .max_idle_connections_per_host(256)
-                .build()
-                .new_agent(),
-            cookie: Mutex::new(None),
-        }
+        let config = config.timeout_global(Some(REQUEST_MAX)).http_status_as_error(false).max_idle_connections(256);
+        Self { agent: config.max_idle_connections_per_host(256).build().new_agent(), cookie: Mutex::new(None) }
     }
 
     /// A browser that already has a session, on the connections of another one.
     pub fn with_session(&self, id: &str) -> Self {
-        Self {
-            agent: self.agent.clone(),
-            cookie: Mutex::new(Some(id.to_owned())),
-        }
+        Self { agent: self.agent.clone(), cookie: Mutex::new(Some(id.to_owned())) }
     }
 
     /// A new user, on the connections of this one.
     pub fn without_session(&self) -> Self {
-        Self {
-            agent: self.agent.clone(),
-            cookie: Mutex::new(None),
-        }
+        Self { agent: self.agent.clone(), cookie: Mutex::new(None) }
     }
 
     /// The session's id as the cookie names it.
     pub fn session(&self) -> Option<String> {
-        self.cookie
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.cookie.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// One request to the sample application of `node`; `query` without the question mark.
@@ -131,19 +106,8 @@ impl Browser {
 
     /// Sets one attribute; an empty `kind` means a String.
     pub fn set(&self, node: &Node, name: &str, kind: &str, value: &str) -> Result<Reply> {
-        let kind = if kind.is_empty() {
-            String::new()
-        } else {
-            format!("&type={kind}")
-        };
-        self.get(
-            node,
-            &format!(
-                "op=set&name={}&value={}{kind}",
-                encoded(name),
-                encoded(value)
-            ),
-        )
+        let kind = if kind.is_empty() { String::new() } else { format!("&type={kind}") };
+        self.get(node, &format!("op=set&name={}&value={}{kind}", encoded(name), encoded(value)))
     }
 }
 

@@ -32,9 +32,7 @@ impl Generation {
 
     /// Jars that an embedded Tomcat with a cluster needs; few, because each costs start time.
     fn jars(self) -> Result<Vec<PathBuf>> {
-        let directory = PathBuf::from(
-            std::env::var_os("INTEROP_JARS").unwrap_or_else(|| "/usr/share/java".into()),
-        );
+        let directory = PathBuf::from(std::env::var_os("INTEROP_JARS").unwrap_or_else(|| "/usr/share/java".into()));
         let parts = [
             "catalina",
             "catalina-ha",
@@ -53,11 +51,7 @@ impl Generation {
         ];
         let jars = parts.map(|part| directory.join(format!("{}-{part}.jar", self.name())));
         match jars.iter().find(|jar| !jar.exists()) {
-            Some(missing) => bail!(
-                "{} is missing: apt-get install lib{}-java",
-                missing.display(),
-                self.name()
-            ),
+            Some(missing) => bail!("{} is missing: apt-get install lib{}-java", missing.display(), self.name()),
             None => Ok(jars.to_vec()),
         }
     }
@@ -66,11 +60,7 @@ impl Generation {
 /// Whether the cases can run here; says what is missing otherwise.
 pub fn available() -> Result<()> {
     for tool in ["java", "javac", "jar"] {
-        let found = Command::new(tool)
-            .arg("--version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        let found = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         ensure!(
             found.is_ok_and(|status| status.success()),
             "{tool} is missing: apt-get install openjdk-17-jdk-headless"
@@ -103,13 +93,8 @@ impl Peer {
         let home = cache()?.join(format!("{}-{:016x}", generation.name(), hasher.finish()));
         fs::create_dir_all(&home)?;
         let peer_jar = home.join("peer.jar");
-        let paths = std::iter::once(&peer_jar)
-            .chain(&jars)
-            .map(|path| path.display().to_string());
-        let peer = Self {
-            class_path: paths.collect::<Vec<_>>().join(":"),
-            archive: home.join("peer.jsa"),
-        };
+        let paths = std::iter::once(&peer_jar).chain(&jars).map(|path| path.display().to_string());
+        let peer = Self { class_path: paths.collect::<Vec<_>>().join(":"), archive: home.join("peer.jsa") };
         let lock = File::create(home.join("lock"))?;
         lock.lock()?;
         let done = home.join("done");
@@ -124,12 +109,7 @@ impl Peer {
     /// The command line of a small JVM that starts quickly, for tests.
     pub fn command(&self, main: &str) -> Command {
         let mut command = Command::new("java");
-        command.args([
-            "-Xmx128m",
-            "-XX:TieredStopAtLevel=1",
-            "-XX:+UseSerialGC",
-            "-Xshare:auto",
-        ]);
+        command.args(["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
         command.arg(format!("-XX:SharedArchiveFile={}", self.archive.display()));
         self.finish(command, main)
     }
@@ -142,20 +122,10 @@ impl Peer {
     }
 
     fn finish(&self, mut command: Command, main: &str) -> Command {
-        command.args([
-            "-Djava.net.preferIPv4Stack=true",
-            "-Djava.security.egd=file:/dev/./urandom",
-        ]);
-        command.args([
-            "-Duser.timezone=UTC",
-            "-Duser.language=en",
-            "-Duser.country=US",
-        ]);
+        command.args(["-Djava.net.preferIPv4Stack=true", "-Djava.security.egd=file:/dev/./urandom"]);
+        command.args(["-Duser.timezone=UTC", "-Duser.language=en", "-Duser.country=US"]);
         command.arg("-Djava.util.logging.SimpleFormatter.format=%4$s %2$s: %5$s%6$s%n");
-        command
-            .arg("-cp")
-            .arg(&self.class_path)
-            .arg(format!("clowder.interop.{main}"));
+        command.arg("-cp").arg(&self.class_path).arg(format!("clowder.interop.{main}"));
         command
     }
 
@@ -163,21 +133,11 @@ impl Peer {
     /// only start slower, so a failure is no error.
     fn dump_archive(&self) -> Result<()> {
         let mut command = Command::new("java");
-        command.arg("-XX:+UseSerialGC").arg(format!(
-            "-XX:ArchiveClassesAtExit={}",
-            self.archive.display()
-        ));
+        command.arg("-XX:+UseSerialGC").arg(format!("-XX:ArchiveClassesAtExit={}", self.archive.display()));
         let mut command = self.finish(command, "TomcatNode");
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn()?;
-        child
-            .stdin
-            .take()
-            .context("standard input is piped")?
-            .write_all(b"stop\n")?;
+        child.stdin.take().context("standard input is piped")?.write_all(b"stop\n")?;
         child.wait()?;
         Ok(())
     }
@@ -194,12 +154,7 @@ fn compile(
     let classes = home.join("classes");
     fs::create_dir_all(&source_home)?;
     let mut command = Command::new("javac");
-    command.args([
-        "-J-XX:TieredStopAtLevel=1",
-        "-J-XX:+UseSerialGC",
-        "-proc:none",
-        "-nowarn",
-    ]);
+    command.args(["-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-proc:none", "-nowarn"]);
     command.args(["-cp", class_path]).arg("-d").arg(&classes);
     for (name, text) in sources {
         let path = source_home.join(name);
@@ -211,25 +166,13 @@ fn compile(
         command.arg(path);
     }
     succeed(&mut command)?;
-    succeed(
-        Command::new("jar")
-            .arg("--create")
-            .arg("--file")
-            .arg(jar)
-            .arg("-C")
-            .arg(&classes)
-            .arg("."),
-    )
+    succeed(Command::new("jar").arg("--create").arg("--file").arg(jar).arg("-C").arg(&classes).arg("."))
 }
 
 fn succeed(command: &mut Command) -> Result<()> {
     let output = command.output().with_context(|| format!("{command:?}"))?;
     let text = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "{command:?}: {}\n{text}",
-        output.status
-    );
+    ensure!(output.status.success(), "{command:?}: {}\n{text}", output.status);
     Ok(())
 }
 
@@ -238,15 +181,8 @@ fn sources() -> Result<Vec<(String, String)>> {
     let mut sources = Vec::new();
     for entry in fs::read_dir(&directory).with_context(|| directory.display().to_string())? {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "java")
-        {
-            let name = path
-                .file_name()
-                .context("a directory entry has a name")?
-                .to_string_lossy()
-                .into_owned();
+        if path.extension().is_some_and(|extension| extension == "java") {
+            let name = path.file_name().context("a directory entry has a name")?.to_string_lossy().into_owned();
             sources.push((name, fs::read_to_string(&path)?));
         }
     }

@@ -12,11 +12,7 @@ use crate::node::{Kind, Node};
 use crate::wait::{PATIENCE, wait_until};
 
 /// Runs `work(0..count)` on some threads; the first error ends it.
-pub fn in_parallel(
-    threads: usize,
-    count: usize,
-    work: impl Fn(usize) -> Result<()> + Sync,
-) -> Result<()> {
+pub fn in_parallel(threads: usize, count: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         let run = || {
@@ -32,14 +28,8 @@ pub fn in_parallel(
             }
         };
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-        let results: Vec<Result<()>> = threads
-            .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .expect("work returns errors and does not panic")
-            })
-            .collect();
+        let results: Vec<Result<()>> =
+            threads.into_iter().map(|thread| thread.join().expect("work returns errors and does not panic")).collect();
         results.into_iter().collect()
     })
 }
@@ -50,9 +40,7 @@ pub fn create_sessions(http: &str, count: usize) -> Result<Vec<String>> {
     let ids = Mutex::new(vec![String::new(); count]);
     let connections = Browser::new();
     in_parallel(4, count, |n| {
-        let reply = connections
-            .without_session()
-            .get_at(http, &format!("op=set&name=mark&value={n}"))?;
+        let reply = connections.without_session().get_at(http, &format!("op=set&name=mark&value={n}"))?;
         let id = reply.session.context("set creates a session")?;
         ids.lock().unwrap_or_else(PoisonError::into_inner)[n] = id;
         Ok(())
@@ -66,11 +54,7 @@ pub fn missing(node: &mut Node, ids: &[String]) -> Result<usize> {
     let mut last = (usize::MAX, 0);
     let waited = wait_until("replication to settle", PATIENCE, || {
         let missing = missing_now(node, ids)?;
-        last = if missing == last.0 {
-            (missing, last.1 + 1)
-        } else {
-            (missing, 0)
-        };
+        last = if missing == last.0 { (missing, last.1 + 1) } else { (missing, 0) };
         Ok(missing == 0 || last.1 >= 20)
     });
     waited.map(|()| last.0)
@@ -86,9 +70,7 @@ fn missing_now(node: &mut Node, ids: &[String]) -> Result<usize> {
     let missing = AtomicUsize::new(0);
     let connections = Browser::new();
     in_parallel(4, ids.len(), |n| {
-        let reply = connections
-            .with_session(&ids[n])
-            .get_at(&node.http, "op=dump")?;
+        let reply = connections.with_session(&ids[n]).get_at(&node.http, "op=dump")?;
         if reply.attr("mark") != format!("java.lang.String:{n}") {
             missing.fetch_add(1, Ordering::Relaxed);
         }

@@ -15,23 +15,10 @@ static NEXT: AtomicU8 = AtomicU8::new(0);
 /// Whether namespaces can be made here.
 pub fn available() -> Result<()> {
     let status = std::fs::read_to_string("/proc/self/status").context("not Linux")?;
-    let uid = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Uid:"))
-        .unwrap_or_default();
-    ensure!(
-        uid.split_whitespace().nth(1) == Some("0"),
-        "network namespaces need root"
-    );
-    let found = Command::new("ip")
-        .arg("-V")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    ensure!(
-        found.is_ok_and(|status| status.success()),
-        "ip is missing: apt-get install iproute2"
-    );
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
+    ensure!(uid.split_whitespace().nth(1) == Some("0"), "network namespaces need root");
+    let found = Command::new("ip").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    ensure!(found.is_ok_and(|status| status.success()), "ip is missing: apt-get install iproute2");
     Ok(())
 }
 
@@ -60,27 +47,9 @@ impl Network {
         let pid = std::process::id();
         let tag = format!("{pid:x}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let subnet = [64 + (pid >> 8) as u8 % 64, pid as u8];
-        let mut network = Self {
-            bridge: format!("clwb{tag}"),
-            subnet,
-            hosts: Vec::new(),
-        };
-        ip(&[
-            "link",
-            "add",
-            &network.bridge,
-            "type",
-            "bridge",
-            "mcast_snooping",
-            "0",
-        ])?;
-        ip(&[
-            "addr",
-            "add",
-            &format!("{}/24", network.address(254)),
-            "dev",
-            &network.bridge,
-        ])?;
+        let mut network = Self { bridge: format!("clwb{tag}"), subnet, hosts: Vec::new() };
+        ip(&["link", "add", &network.bridge, "type", "bridge", "mcast_snooping", "0"])?;
+        ip(&["addr", "add", &format!("{}/24", network.address(254)), "dev", &network.bridge])?;
         ip(&["link", "set", &network.bridge, "up"])?;
         for index in 1..=count {
             network.add_host(index, &format!("{tag}{index}"))?;
@@ -89,18 +58,13 @@ impl Network {
     }
 
     fn add_host(&mut self, index: u8, tag: &str) -> Result<()> {
-        let host = Host {
-            namespace: format!("clwn{tag}"),
-            address: self.address(index),
-        };
+        let host = Host { namespace: format!("clwn{tag}"), address: self.address(index) };
         let (outer, inner) = (format!("clwv{tag}"), format!("clwi{tag}"));
         ip(&["netns", "add", &host.namespace])?;
         let namespace = host.namespace.clone();
         let cidr = format!("{}/24", host.address);
         self.hosts.push(host); // from here on drop removes it
-        ip(&[
-            "link", "add", &outer, "type", "veth", "peer", "name", &inner, "netns", &namespace,
-        ])?;
+        ip(&["link", "add", &outer, "type", "veth", "peer", "name", &inner, "netns", &namespace])?;
         ip(&["link", "set", &outer, "master", &self.bridge, "up"])?;
         ip(&["-n", &namespace, "addr", "add", &cidr, "dev", &inner])?;
         ip(&["-n", &namespace, "link", "set", &inner, "up"])?;
@@ -125,39 +89,24 @@ impl Drop for Network {
 /// `command` inside a namespace.
 pub(crate) fn inside(namespace: &str, command: &Command) -> Command {
     let mut wrapped = Command::new("ip");
-    wrapped
-        .args(["netns", "exec", namespace])
-        .arg(command.get_program())
-        .args(command.get_args());
+    wrapped.args(["netns", "exec", namespace]).arg(command.get_program()).args(command.get_args());
     wrapped
 }
 
 /// Removes bridges and namespaces of test processes that no longer exist.
 fn sweep() -> Result<()> {
     let dead = |tag: &str| {
-        let pid = tag
-            .split('-')
-            .next()
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        let pid = tag.split('-').next().and_then(|digits| u32::from_str_radix(digits, 16).ok());
         pid.is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
     };
     let namespaces = Command::new("ip").args(["netns", "list"]).output()?.stdout;
-    for name in String::from_utf8_lossy(&namespaces)
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-    {
+    for name in String::from_utf8_lossy(&namespaces).lines().filter_map(|line| line.split(' ').next()) {
         if name.strip_prefix("clwn").is_some_and(dead) {
             let _ = ip(&["netns", "del", name]);
         }
     }
-    let links = Command::new("ip")
-        .args(["-o", "link", "show", "type", "bridge"])
-        .output()?
-        .stdout;
-    for name in String::from_utf8_lossy(&links)
-        .lines()
-        .filter_map(|line| line.split(": ").nth(1))
-    {
+    let links = Command::new("ip").args(["-o", "link", "show", "type", "bridge"]).output()?.stdout;
+    for name in String::from_utf8_lossy(&links).lines().filter_map(|line| line.split(": ").nth(1)) {
         if name.strip_prefix("clwb").is_some_and(dead) {
             let _ = ip(&["link", "del", name]);
         }
@@ -167,11 +116,6 @@ fn sweep() -> Result<()> {
 
 fn ip(args: &[&str]) -> Result<()> {
     let output = Command::new("ip").args(args).output()?;
-    ensure!(
-        output.status.success(),
-        "ip {}: {}",
-        args.join(" "),
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
+    ensure!(output.status.success(), "ip {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     Ok(())
 }

@@ -112,9 +112,7 @@ impl NodeConfig {
     /// Starts the process only, so that several can start at the same time.
     pub fn launch(&self) -> Result<Starting> {
         let command = match self.kind {
-            Kind::Tomcat => {
-                self.tomcat(Peer::compiled(Generation::Tomcat10)?.command("TomcatNode"))
-            }
+            Kind::Tomcat => self.tomcat(Peer::compiled(Generation::Tomcat10)?.command("TomcatNode")),
             Kind::Clowder => self.clowder(Command::new(clowder_binary()?)),
         };
         self.launch_command(command)
@@ -124,8 +122,7 @@ impl NodeConfig {
     pub fn launch_fast(&self, heap: &str) -> Result<Starting> {
         match self.kind {
             Kind::Tomcat => {
-                let command =
-                    Peer::compiled(Generation::Tomcat10)?.fast_command("TomcatNode", heap);
+                let command = Peer::compiled(Generation::Tomcat10)?.fast_command("TomcatNode", heap);
                 self.launch_command(self.tomcat(command))
             }
             Kind::Clowder => self.launch(),
@@ -138,23 +135,12 @@ impl NodeConfig {
             Some(namespace) => crate::netns::inside(namespace, &command),
         };
         let process = Process::spawn(&self.name, &mut command)?;
-        Ok(Starting {
-            process,
-            kind: self.kind,
-            id: self.seat.2.clone(),
-        })
+        Ok(Starting { process, kind: self.kind, id: self.seat.2.clone() })
     }
 
     fn tomcat(&self, mut command: Command) -> Command {
         let (host, port, id) = &self.seat;
-        command.args([
-            "--host",
-            host,
-            "--port",
-            &port.to_string(),
-            "--options",
-            &self.options.to_string(),
-        ]);
+        command.args(["--host", host, "--port", &port.to_string(), "--options", &self.options.to_string()]);
         if self.multicast.is_none() || !self.peers.is_empty() {
             command.args(["--id", id]);
         }
@@ -165,20 +151,8 @@ impl NodeConfig {
 
     fn clowder(&self, mut command: Command) -> Command {
         let (host, port, id) = &self.seat;
-        let replication = if self.options & 4 == 0 {
-            "async"
-        } else {
-            "sync"
-        };
-        command.args([
-            "node",
-            "--http",
-            &format!("{host}:0"),
-            "--cluster",
-            &format!("{host}:{port}"),
-            "--id",
-            id,
-        ]);
+        let replication = if self.options & 4 == 0 { "async" } else { "sync" };
+        command.args(["node", "--http", &format!("{host}:0"), "--cluster", &format!("{host}:{port}"), "--id", id]);
         command.args(["--replication", replication]);
         self.common(&mut command);
         command
@@ -207,13 +181,7 @@ impl Starting {
     /// Waits for the node's `READY` line.
     pub fn ready(mut self) -> Result<Node> {
         let [http, cluster] = self.process.ready(["http", "cluster"])?;
-        Ok(Node {
-            process: self.process,
-            kind: self.kind,
-            http,
-            cluster,
-            id: self.id,
-        })
+        Ok(Node { process: self.process, kind: self.kind, http, cluster, id: self.id })
     }
 }
 
@@ -243,9 +211,7 @@ impl Node {
     /// A number out of [`Node::stats`].
     pub fn stat(&mut self, name: &str) -> Result<i64> {
         let stats = self.stats()?;
-        stats[name]
-            .as_i64()
-            .with_context(|| format!("no number {name} in {stats}"))
+        stats[name].as_i64().with_context(|| format!("no number {name} in {stats}"))
     }
 
     /// Number of members that a Tomcat knows.
@@ -259,9 +225,7 @@ impl Node {
             return Ok(());
         }
         let name = self.process.name().to_owned();
-        wait_until(&format!("{count} members at {name}"), PATIENCE, || {
-            Ok(self.members()? == count)
-        })
+        wait_until(&format!("{count} members at {name}"), PATIENCE, || Ok(self.members()? == count))
     }
 
     /// The session with this id. At a Tomcat without touching it; at Clowder by a reading request.
@@ -273,12 +237,7 @@ impl Node {
     }
 
     /// Waits until this node's copy of the session satisfies `condition`.
-    pub fn await_session(
-        &mut self,
-        id: &str,
-        what: &str,
-        condition: impl Fn(&Reply) -> bool,
-    ) -> Result<Reply> {
+    pub fn await_session(&mut self, id: &str, what: &str, condition: impl Fn(&Reply) -> bool) -> Result<Reply> {
         let mut last = None;
         let name = self.process.name().to_owned();
         let waited = wait_until(&format!("{what} at {name}"), PATIENCE, || {
@@ -303,11 +262,7 @@ impl Node {
             Kind::Clowder => self.process.terminate()?,
         }
         let status = self.process.wait_exit()?;
-        ensure!(
-            status.success(),
-            "{} ended with {status}",
-            self.process.name()
-        );
+        ensure!(status.success(), "{} ended with {status}", self.process.name());
         Ok(self.process.log())
     }
 
@@ -315,15 +270,8 @@ impl Node {
     /// (parts of lines). Clowder's own logs are checked in the same way.
     pub fn assert_clean_log(&self, expected: &[&str]) -> Result<()> {
         let log = self.process.log();
-        let bad: Vec<_> = complaints(&log)
-            .filter(|line| !expected.iter().any(|part| line.contains(part)))
-            .collect();
-        ensure!(
-            bad.is_empty(),
-            "{} complained:\n{}",
-            self.process.name(),
-            bad.join("\n")
-        );
+        let bad: Vec<_> = complaints(&log).filter(|line| !expected.iter().any(|part| line.contains(part))).collect();
+        ensure!(bad.is_empty(), "{} complained:\n{}", self.process.name(), bad.join("\n"));
         Ok(())
     }
 }
@@ -345,10 +293,7 @@ fn complaints(log: &[String]) -> impl Iterator<Item = &str> {
             || line.contains(" ERROR ")
             || line.contains("panicked at")
     };
-    log.iter()
-        .map(String::as_str)
-        .filter(bad)
-        .filter(|line| !HARMLESS.iter().any(|part| line.contains(part)))
+    log.iter().map(String::as_str).filter(bad).filter(|line| !HARMLESS.iter().any(|part| line.contains(part)))
 }
 
 /// The binary under test: `CLOWDER_BIN`, or built by cargo (once per process).
@@ -362,22 +307,11 @@ pub fn clowder_binary() -> Result<PathBuf> {
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "clowder-server",
-            "--bin",
-            "clowder",
-        ])
+        .args(["build", "--quiet", "--package", "clowder-server", "--bin", "clowder"])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()?;
-    ensure!(
-        output.status.success(),
-        "cargo build: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    ensure!(output.status.success(), "cargo build: {}", String::from_utf8_lossy(&output.stderr));
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: Value = serde_json::from_str(line).unwrap_or_default();
         if let Some(path) = message["executable"].as_str() {

@@ -31,13 +31,8 @@ impl Process {
     /// Starts `command`; `name` appears in messages.
     pub fn spawn(name: impl Into<String>, command: &mut Command) -> Result<Self> {
         let name = name.into();
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("start {name}: {command:?}"))?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("start {name}: {command:?}"))?;
         let (send, answers) = channel();
         let stdout = child.stdout.take().context("standard output is piped")?;
         each_line(stdout, move |line| send.send(line).is_ok());
@@ -45,21 +40,11 @@ impl Process {
         let lines = Arc::clone(&log);
         let stderr = child.stderr.take().context("standard error is piped")?;
         each_line(stderr, move |line| {
-            lines
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(line);
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             true
         });
         let stdin = child.stdin.take();
-        Ok(Self {
-            name,
-            child,
-            stdin,
-            answers,
-            log,
-            exited: None,
-        })
+        Ok(Self { name, child, stdin, answers, log, exited: None })
     }
 
     /// The name given at the start.
@@ -96,12 +81,8 @@ impl Process {
             };
             let mut values = [const { String::new() }; N];
             for (value, key) in values.iter_mut().zip(keys) {
-                let word = rest
-                    .split(' ')
-                    .find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
-                *value = word
-                    .with_context(|| format!("no {key}= in {line:?} of {}", self.name))?
-                    .to_owned();
+                let word = rest.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+                *value = word.with_context(|| format!("no {key}= in {line:?} of {}", self.name))?.to_owned();
             }
             return Ok(values);
         }
@@ -114,10 +95,7 @@ impl Process {
 
     /// As [`Process::ask`], for commands that work for a time of their own.
     pub fn ask_within(&mut self, command: &str, timeout: Duration) -> Result<String> {
-        let stdin = self
-            .stdin
-            .as_mut()
-            .context("standard input is still open")?;
+        let stdin = self.stdin.as_mut().context("standard input is still open")?;
         writeln!(stdin, "{command}").with_context(|| format!("{command} to {}", self.name))?;
         stdin.flush()?;
         let answer = self.line(timeout)?;
@@ -136,10 +114,7 @@ impl Process {
 
     /// SIGTERM.
     pub fn terminate(&self) -> Result<()> {
-        let status = Command::new("kill")
-            .arg("-TERM")
-            .arg(self.id().to_string())
-            .status()?;
+        let status = Command::new("kill").arg("-TERM").arg(self.id().to_string()).status()?;
         anyhow::ensure!(status.success(), "kill -TERM {} ({})", self.id(), self.name);
         Ok(())
     }
@@ -160,10 +135,7 @@ impl Process {
 
     /// All lines of the log so far.
     pub fn log(&self) -> Vec<String> {
-        self.log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn tail(&self) -> String {
@@ -185,10 +157,7 @@ impl Drop for Process {
     }
 }
 
-fn each_line(
-    from: impl Read + Send + 'static,
-    mut take: impl FnMut(String) -> bool + Send + 'static,
-) {
+fn each_line(from: impl Read + Send + 'static, mut take: impl FnMut(String) -> bool + Send + 'static) {
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
             if !take(line) {

@@ -36,12 +36,7 @@ impl Seat {
             let file = OpenOptions::new().create(true).append(true).open(&path);
             let file = file.with_context(|| format!("open {}", path.display()))?;
             if file.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                return Ok(Self {
-                    host: Ipv4Addr::LOCALHOST,
-                    port,
-                    id: random_id(),
-                    _lock: Some(file),
-                });
+                return Ok(Self { host: Ipv4Addr::LOCALHOST, port, id: random_id(), _lock: Some(file) });
             }
         }
         bail!("no free port in {PORTS:?}");
@@ -49,12 +44,7 @@ impl Seat {
 
     /// A seat in a network of its own, where every port is free.
     pub fn at(host: Ipv4Addr, port: u16) -> Self {
-        Self {
-            host,
-            port,
-            id: random_id(),
-            _lock: None,
-        }
+        Self { host, port, id: random_id(), _lock: None }
     }
 }
 
@@ -72,9 +62,7 @@ pub struct Seats(pub Vec<Seat>);
 impl Seats {
     /// Reserves `count` seats on loopback.
     pub fn reserve(count: usize) -> Result<Self> {
-        Ok(Self(
-            (0..count).map(|_| Seat::reserve()).collect::<Result<_>>()?,
-        ))
+        Ok(Self((0..count).map(|_| Seat::reserve()).collect::<Result<_>>()?))
     }
 
     /// Everybody but the one at `index`.

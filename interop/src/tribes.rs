@@ -23,12 +23,7 @@ pub struct TribesNode {
 
 impl TribesNode {
     /// The node at `seats[index]` with all other seats as static members, for tests.
-    pub fn start(
-        generation: Generation,
-        seats: &Seats,
-        index: usize,
-        extra: &[&str],
-    ) -> Result<Self> {
+    pub fn start(generation: Generation, seats: &Seats, index: usize, extra: &[&str]) -> Result<Self> {
         let command = Peer::compiled(generation)?.command("TribesNode");
         Self::run(command, &seats.0[index], &seats.peers_of(index), extra)
     }
@@ -40,31 +35,15 @@ impl TribesNode {
         Self::run(command, &seats.0[index], &seats.peers_of(index), extra)
     }
 
-    fn run(
-        mut command: std::process::Command,
-        seat: &Seat,
-        peers: &[String],
-        extra: &[&str],
-    ) -> Result<Self> {
-        command.args([
-            "--host",
-            &seat.host.to_string(),
-            "--port",
-            &seat.port.to_string(),
-            "--id",
-            &seat.id,
-        ]);
+    fn run(mut command: std::process::Command, seat: &Seat, peers: &[String], extra: &[&str]) -> Result<Self> {
+        command.args(["--host", &seat.host.to_string(), "--port", &seat.port.to_string(), "--id", &seat.id]);
         for peer in peers {
             command.args(["--peer", peer]);
         }
         command.args(extra);
         let mut process = Process::spawn(format!("tribes-{}", seat.port), &mut command)?;
         let [cluster, id] = process.ready(["cluster", "id"])?;
-        Ok(Self {
-            process,
-            cluster,
-            id,
-        })
+        Ok(Self { process, cluster, id })
     }
 
     /// One command, answered with JSON.
@@ -80,8 +59,6 @@ impl TribesNode {
 
     /// Number of members that it knows.
     pub fn members(&mut self) -> Result<usize> {
-        Ok(self.ask("members")?["members"]
-            .as_array()
-            .map_or(0, Vec::len))
+        Ok(self.ask("members")?["members"].as_array().map_or(0, Vec::len))
     }
 }

@@ -9,11 +9,7 @@ use anyhow::{Context, Result, bail};
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Polls `condition` until it holds. A failure of the condition itself ends the wait at once.
-pub fn wait_until(
-    what: &str,
-    timeout: Duration,
-    mut condition: impl FnMut() -> Result<bool>,
-) -> Result<()> {
+pub fn wait_until(what: &str, timeout: Duration, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
     let begin = Instant::now();
     let mut pause = Duration::from_millis(2);
     loop {

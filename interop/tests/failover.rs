@@ -13,25 +13,14 @@ struct Trio {
 
 fn trio(options: u32) -> Result<Trio> {
     let seats = Seats::reserve(3)?;
-    let start = |kind, index: usize| {
-        NodeConfig::at(kind, &seats, index)
-            .options(options)
-            .joining(index)
-            .start()
-    };
+    let start = |kind, index: usize| NodeConfig::at(kind, &seats, index).options(options).joining(index).start();
     let mut first = start(Kind::Tomcat, 0)?;
     let mut second = start(Kind::Tomcat, 1)?;
     let mut clowder = start(Kind::Clowder, 2)?;
     for node in [&mut first, &mut second, &mut clowder] {
         node.await_members(2)?;
     }
-    Ok(Trio {
-        first,
-        second,
-        clowder,
-        seats,
-        options,
-    })
+    Ok(Trio { first, second, clowder, seats, options })
 }
 
 fn counts(user: &Browser, id: &str, expected: u32, at: &mut [&mut Node]) -> Result<()> {
@@ -45,18 +34,9 @@ fn counts(user: &Browser, id: &str, expected: u32, at: &mut [&mut Node]) -> Resu
 
 fn survives(options: u32) -> Result<()> {
     skip_unless!(clowder_interop::java::available());
-    let Trio {
-        first,
-        mut second,
-        mut clowder,
-        seats,
-        options,
-    } = trio(options)?;
+    let Trio { first, mut second, mut clowder, seats, options } = trio(options)?;
     let user = Browser::new();
-    let id = user
-        .get(&first, "op=inc")?
-        .session
-        .expect("inc creates a session");
+    let id = user.get(&first, "op=inc")?.session.expect("inc creates a session");
     counts(&user, &id, 1, &mut [&mut second, &mut clowder])?;
 
     first.kill()?;
@@ -70,10 +50,7 @@ fn survives(options: u32) -> Result<()> {
     user.get(&second, "op=inc")?;
     second.await_members(0)?;
 
-    let mut clowder = NodeConfig::at(Kind::Clowder, &seats, 2)
-        .options(options)
-        .joining(1)
-        .start()?;
+    let mut clowder = NodeConfig::at(Kind::Clowder, &seats, 2).options(options).joining(1).start()?;
     counts(&user, &id, 4, &mut [&mut clowder])?;
     second.await_members(1)?;
     user.get(&second, "op=inc")?;
@@ -81,10 +58,7 @@ fn survives(options: u32) -> Result<()> {
 
     second.stop()?;
     user.get(&clowder, "op=inc")?;
-    let mut second = NodeConfig::at(Kind::Tomcat, &seats, 1)
-        .options(options)
-        .joining(1)
-        .start()?;
+    let mut second = NodeConfig::at(Kind::Tomcat, &seats, 1).options(options).joining(1).start()?;
     counts(&user, &id, 6, &mut [&mut second])?;
     second.await_members(1)?;
 

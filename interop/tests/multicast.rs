@@ -18,26 +18,17 @@ fn nodes_find_and_lose_each_other() -> Result<()> {
     };
     let mut first = config(Kind::Tomcat, 0, 0).start()?;
     let user = Browser::new();
-    let id = user
-        .get(&first, "op=inc")?
-        .session
-        .expect("inc creates a session");
+    let id = user.get(&first, "op=inc")?.session.expect("inc creates a session");
 
     let mut clowder = config(Kind::Clowder, 1, 1).start()?;
-    clowder.await_session(&id, "the transferred session", |reply| {
-        reply.attr("count").ends_with(":1")
-    })?;
+    clowder.await_session(&id, "the transferred session", |reply| reply.attr("count").ends_with(":1"))?;
     first.await_members(1)?;
     let mut last = config(Kind::Tomcat, 2, 2).start()?;
-    last.await_session(&id, "the transferred session", |reply| {
-        reply.attr("count").ends_with(":1")
-    })?;
+    last.await_session(&id, "the transferred session", |reply| reply.attr("count").ends_with(":1"))?;
 
     user.get(&clowder, "op=inc")?;
     for node in [&mut first, &mut last] {
-        node.await_session(&id, "Clowder's change", |reply| {
-            reply.attr("count").ends_with(":2")
-        })?;
+        node.await_session(&id, "Clowder's change", |reply| reply.attr("count").ends_with(":2"))?;
     }
     clowder.stop()?;
     first.await_members(1)?;
@@ -49,9 +40,7 @@ fn nodes_find_and_lose_each_other() -> Result<()> {
     clowder.kill()?;
     first.await_members(1)?; // three seconds of silence, then a refused probe
     user.get(&last, "op=inc")?;
-    first.await_session(&id, "a change after the loss", |reply| {
-        reply.attr("count").ends_with(":3")
-    })?;
+    first.await_session(&id, "a change after the loss", |reply| reply.attr("count").ends_with(":3"))?;
     first.assert_clean_log(&[])?;
     last.assert_clean_log(&[])
 }

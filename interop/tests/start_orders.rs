@@ -11,18 +11,10 @@ fn pair(first: Kind, second: Kind, options: u32) -> Result<()> {
     let seats = Seats::reserve(2)?;
     let mut first = NodeConfig::at(first, &seats, 0).options(options).start()?;
     let early = Browser::new();
-    let early_id = early
-        .set(&first, "when", "", "before")?
-        .session
-        .expect("set creates a session");
+    let early_id = early.set(&first, "when", "", "before")?.session.expect("set creates a session");
 
-    let mut second = NodeConfig::at(second, &seats, 1)
-        .options(options)
-        .joining(1)
-        .start()?;
-    second.await_session(&early_id, "the transferred session", |reply| {
-        reply.attr("when").ends_with(":before")
-    })?;
+    let mut second = NodeConfig::at(second, &seats, 1).options(options).joining(1).start()?;
+    second.await_session(&early_id, "the transferred session", |reply| reply.attr("when").ends_with(":before"))?;
     first.await_members(1)?;
     replicated(&first, &mut second)?;
     replicated(&second, &mut first)?;
@@ -34,21 +26,12 @@ fn pair(first: Kind, second: Kind, options: u32) -> Result<()> {
 
 fn replicated(from: &Node, to: &mut Node) -> Result<()> {
     let user = Browser::new();
-    let id = user
-        .get(from, "op=inc")?
-        .session
-        .expect("inc creates a session");
+    let id = user.get(from, "op=inc")?.session.expect("inc creates a session");
     user.get(from, "op=inc")?;
-    to.await_session(&id, "count 2", |reply| {
-        reply.attr("count") == "java.lang.Integer:2"
-    })?;
+    to.await_session(&id, "count 2", |reply| reply.attr("count") == "java.lang.Integer:2")?;
     user.get(to, "op=inc")?;
     let back = user.get(to, "op=dump")?;
-    assert_eq!(
-        back.attr("count"),
-        "java.lang.Integer:3",
-        "the other node serves the same session"
-    );
+    assert_eq!(back.attr("count"), "java.lang.Integer:3", "the other node serves the same session");
     Ok(())
 }
 

@@ -31,13 +31,7 @@ pub struct Cursor<'d> {
 
 impl<'d> Cursor<'d> {
     pub(crate) fn new(document: &'d Document, contents: &'d [u32], end: usize) -> Self {
-        Cursor {
-            document,
-            rest: contents,
-            block: &[],
-            block_at: end,
-            end,
-        }
+        Cursor { document, rest: contents, block: &[], block_at: end, end }
     }
 
     /// The document that is read.

@@ -78,47 +78,23 @@ impl ClassDescriptor {
         fields: &[(&str, &str)],
         superclass: Option<&ClassDescriptor>,
     ) -> Self {
-        let fields = fields
-            .iter()
-            .map(|&(signature, name)| (signature.into(), name.into()));
-        let own = Spec {
-            name: name.into(),
-            suid,
-            flags,
-            fields: fields.collect(),
-        };
+        let fields = fields.iter().map(|&(signature, name)| (signature.into(), name.into()));
+        let own = Spec { name: name.into(), suid, flags, fields: fields.collect() };
         let mut classes = vec![own];
-        classes.extend(
-            superclass
-                .into_iter()
-                .flat_map(|class| class.classes.iter().cloned()),
-        );
+        classes.extend(superclass.into_iter().flat_map(|class| class.classes.iter().cloned()));
         let stream = encode(&classes);
         let mut graph = Graph::default();
-        Parser::parse(
-            &stream,
-            &Limits::default(),
-            &[],
-            &mut graph,
-            &mut Scratch::default(),
-        )
-        .expect("names and signatures are valid");
+        Parser::parse(&stream, &Limits::default(), &[], &mut graph, &mut Scratch::default())
+            .expect("names and signatures are valid");
         let node = NodeId(graph.contents[0]);
         let layout = layout(&classes);
-        ClassDescriptor {
-            classes,
-            stream,
-            graph,
-            node,
-            layout,
-        }
+        ClassDescriptor { classes, stream, graph, node, layout }
     }
 
     /// The descriptor of a class of the JDK that Java writes for common values: boxed numbers, strings'
     /// builders, dates, collections and their wrappers, arrays; `None` for other classes.
     pub fn jdk(name: &str) -> Option<&'static ClassDescriptor> {
-        static JDK: LazyLock<HashMap<&'static str, ClassDescriptor>> =
-            LazyLock::new(crate::jdk::descriptors);
+        static JDK: LazyLock<HashMap<&'static str, ClassDescriptor>> = LazyLock::new(crate::jdk::descriptors);
         JDK.get(name)
     }
 
@@ -143,12 +119,7 @@ fn layout(classes: &[Spec]) -> Arc<[u8]> {
     }
     let mut layout = Vec::new();
     for class in classes.iter().rev() {
-        layout.extend(
-            class
-                .fields
-                .iter()
-                .map(|(signature, _)| signature.as_bytes()[0]),
-        );
+        layout.extend(class.fields.iter().map(|(signature, _)| signature.as_bytes()[0]));
         if class.flags & code::HAS_WRITE_OBJECT != 0 {
             layout.push(CONTENTS);
         }
@@ -168,10 +139,7 @@ fn encode(classes: &[Spec]) -> Vec<u8> {
         out.extend_from_slice(&(class.fields.len() as u16).to_be_bytes());
         next_handle += 1;
         for (signature, name) in &class.fields {
-            let type_code = *signature
-                .as_bytes()
-                .first()
-                .expect("a signature is not empty");
+            let type_code = *signature.as_bytes().first().expect("a signature is not empty");
             out.push(type_code);
             push_utf(&mut out, name);
             if code::primitive_width(type_code).is_some() {

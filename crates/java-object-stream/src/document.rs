@@ -133,12 +133,7 @@ impl Document {
         out.into()
     }
 
-    fn emit_all<N: Numbers>(
-        &self,
-        nodes: impl Iterator<Item = NodeId>,
-        out: &mut Vec<u8>,
-        numbers: &mut N,
-    ) {
+    fn emit_all<N: Numbers>(&self, nodes: impl Iterator<Item = NodeId>, out: &mut Vec<u8>, numbers: &mut N) {
         let mut next_handle = 0;
         let mut emitter = Emitter {
             graph: &self.graph,
@@ -162,10 +157,7 @@ pub(crate) fn root(graph: &Graph) -> Result<NodeId, ReadError> {
         [] => refused(code::HEADER.len() as u32),
         [only] => match graph.node(NodeId(only)) {
             Node::Block { .. } | Node::Reset => refused(graph.starts[only as usize]),
-            Node::Aborted { .. } => Err(ReadError::new(
-                ReadErrorKind::Aborted,
-                graph.starts[only as usize] as usize,
-            )),
+            Node::Aborted { .. } => Err(ReadError::new(ReadErrorKind::Aborted, graph.starts[only as usize] as usize)),
             _ => Ok(NodeId(only)),
         },
         [_, second, ..] => refused(graph.starts[second as usize]),
@@ -207,13 +199,5 @@ pub(crate) fn parse_with_retries(
 
 /// Classes whose `writeObject` is known to write the declared fields.
 fn writes_its_fields(name: &[u8]) -> bool {
-    [
-        &b"java."[..],
-        b"javax.",
-        b"jdk.",
-        b"sun.",
-        b"org.apache.catalina.",
-    ]
-    .iter()
-    .any(|own| name.starts_with(own))
+    [&b"java."[..], b"javax.", b"jdk.", b"sun.", b"org.apache.catalina."].iter().any(|own| name.starts_with(own))
 }

@@ -86,13 +86,7 @@ impl Numbers for SparseNumbers {
 /// Descriptors and signature strings that the output already has from elsewhere.
 pub(crate) trait Registry {
     /// Gives numbers to a descriptor, its superclasses and its signatures if equal ones are in the output.
-    fn find<N: Numbers>(
-        &mut self,
-        graph: &Graph,
-        source: &[u8],
-        desc: &Desc,
-        numbers: &mut N,
-    ) -> bool;
+    fn find<N: Numbers>(&mut self, graph: &Graph, source: &[u8], desc: &Desc, numbers: &mut N) -> bool;
     /// A descriptor has been written completely.
     fn add<N: Numbers>(&mut self, graph: &Graph, source: &[u8], desc: &Desc, numbers: &N);
     /// The handle of an equal signature string.
@@ -186,8 +180,7 @@ impl<N: Numbers, R: Registry> Emitter<'_, N, R> {
             Task::DescTail(index) => self.desc_tail(index),
             Task::DescDone(index) => {
                 let desc = self.graph.desc(index);
-                self.registry
-                    .add(self.graph, self.source, desc, self.numbers);
+                self.registry.add(self.graph, self.source, desc, self.numbers);
             }
             Task::ObjectData(id) => self.object_data(id),
             Task::ArrayData(id) => self.array_data(id),
@@ -219,8 +212,7 @@ impl<N: Numbers, R: Registry> Emitter<'_, N, R> {
 
     fn reference(&mut self, handle: u32) {
         self.out.push(code::REFERENCE);
-        self.out
-            .extend_from_slice(&(code::BASE_HANDLE + handle).to_be_bytes());
+        self.out.extend_from_slice(&(code::BASE_HANDLE + handle).to_be_bytes());
     }
 
     fn raw(&mut self, span: Span) {
@@ -290,8 +282,7 @@ impl<N: Numbers, R: Registry> Emitter<'_, N, R> {
     fn text(&mut self, long: bool, text: Span) {
         if long {
             self.out.push(code::STRING_LONG);
-            self.out
-                .extend_from_slice(&u64::from(text.len).to_be_bytes());
+            self.out.extend_from_slice(&u64::from(text.len).to_be_bytes());
         } else {
             self.out.push(code::STRING);
             self.out.extend_from_slice(&(text.len as u16).to_be_bytes());
@@ -326,8 +317,7 @@ impl<N: Numbers, R: Registry> Emitter<'_, N, R> {
             self.out.extend_from_slice(&desc.suid.to_be_bytes());
             self.number(id);
             self.out.push(desc.flags);
-            self.out
-                .extend_from_slice(&(desc.fields_len as u16).to_be_bytes());
+            self.out.extend_from_slice(&(desc.fields_len as u16).to_be_bytes());
             for field in graph.fields(desc) {
                 self.out.push(field.type_code);
                 self.name(field.name);
@@ -375,14 +365,9 @@ impl<N: Numbers, R: Registry> Emitter<'_, N, R> {
         };
         let scratch = &mut *self.scratch;
         scratch.levels.clear();
-        self.graph
-            .push_levels(desc, words, &mut scratch.chain, &mut scratch.levels);
+        self.graph.push_levels(desc, words, &mut scratch.chain, &mut scratch.levels);
         // Tasks run last in, first out; the topmost class comes first.
-        let values = scratch
-            .levels
-            .drain(..)
-            .rev()
-            .map(|level| Task::Values { level, field: 0 });
+        let values = scratch.levels.drain(..).rev().map(|level| Task::Values { level, field: 0 });
         scratch.tasks.extend(values);
     }
 
@@ -392,19 +377,13 @@ impl<N: Numbers, R: Registry> Emitter<'_, N, R> {
         for index in first..level.value_count {
             let word = graph.words[(level.values + index) as usize];
             match code::primitive_width(fields[index as usize].type_code) {
-                Some(width) => self.raw(Span {
-                    start: word,
-                    len: width as u32,
-                }),
+                Some(width) => self.raw(Span { start: word, len: width as u32 }),
                 None => {
                     let pending = self.scratch.tasks.len();
                     self.node(NodeId(word));
                     if self.scratch.tasks.len() > pending {
                         // The value has parts to come; the other fields wait below them.
-                        let rest = Task::Values {
-                            level,
-                            field: index + 1,
-                        };
+                        let rest = Task::Values { level, field: index + 1 };
                         self.scratch.tasks.insert(pending, rest);
                         return;
                     }
@@ -440,10 +419,7 @@ impl<N: Numbers, R: Registry> Emitter<'_, N, R> {
             self.node(item);
             if self.scratch.tasks.len() > pending {
                 let done = index as u32 + 1;
-                let rest = List {
-                    start: list.start + done,
-                    len: list.len - done,
-                };
+                let rest = List { start: list.start + done, len: list.len - done };
                 self.scratch.tasks.insert(pending, Task::List(rest));
                 return;
             }

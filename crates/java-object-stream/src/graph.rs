@@ -197,27 +197,19 @@ impl Graph {
 
     /// Bytes per element of a primitive array of this class, 0 for other classes.
     pub(crate) fn element_width(&self, desc: NodeId, source: &[u8]) -> u32 {
-        let name = self
-            .desc_index(desc)
-            .map_or(&[][..], |index| self.desc(index).name.of(source));
+        let name = self.desc_index(desc).map_or(&[][..], |index| self.desc(index).name.of(source));
         let element = name.get(1).copied().unwrap_or_default();
         crate::code::primitive_width(element).unwrap_or_default() as u32
     }
 
     /// How many field values an object of this class carries for the class itself.
     pub(crate) fn value_count(desc: &Desc) -> u32 {
-        if desc.is_proxy || desc.bare {
-            0
-        } else {
-            desc.fields_len
-        }
+        if desc.is_proxy || desc.bare { 0 } else { desc.fields_len }
     }
 
     pub(crate) fn list(&self, list: List) -> impl ExactSizeIterator<Item = NodeId> + '_ {
         let start = list.start as usize;
-        self.words[start..start + list.len as usize]
-            .iter()
-            .map(|&word| NodeId(word))
+        self.words[start..start + list.len as usize].iter().map(|&word| NodeId(word))
     }
 
     /// Appends the class chain of `desc` to `chain`, its own class first.
@@ -234,19 +226,11 @@ impl Graph {
     ///
     /// Layout in `words`: per class from the topmost down, one word per field value, then, if the class has an
     /// annotation, the number of its contents and the contents. Externalizable: only number and contents.
-    pub(crate) fn push_levels(
-        &self,
-        desc: NodeId,
-        words: u32,
-        chain: &mut Vec<u32>,
-        levels: &mut Vec<Level>,
-    ) {
+    pub(crate) fn push_levels(&self, desc: NodeId, words: u32, chain: &mut Vec<u32>, levels: &mut Vec<Level>) {
         let base = chain.len();
         self.push_chain(desc, chain);
         // Only the object's own class decides: for an Externalizable one the superclasses have no data.
-        let external = chain
-            .get(base)
-            .is_some_and(|&own| self.desc(own).is_external());
+        let external = chain.get(base).is_some_and(|&own| self.desc(own).is_external());
         if external {
             chain.truncate(base + 1);
         }
@@ -263,12 +247,7 @@ impl Graph {
                 at += 1 + len;
                 list
             });
-            levels.push(Level {
-                desc: index,
-                values,
-                value_count,
-                contents,
-            });
+            levels.push(Level { desc: index, values, value_count, contents });
         }
     }
 }

@@ -94,9 +94,7 @@ pub(crate) fn descriptors() -> HashMap<&'static str, ClassDescriptor> {
         let (name, suid, flags, superclass) = (next(), next(), next(), next());
         let suid = u64::from_str_radix(suid, 16).expect("ids are in hex") as i64;
         let flags = flags.parse().expect("flags are a number");
-        let fields: Vec<_> = columns
-            .map(|field| field.rsplit_once(':').expect("signature:name"))
-            .collect();
+        let fields: Vec<_> = columns.map(|field| field.rsplit_once(':').expect("signature:name")).collect();
         let class = ClassDescriptor::new(name, suid, flags, &fields, classes.get(superclass));
         classes.insert(name, class);
     }

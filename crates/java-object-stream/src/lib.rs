@@ -21,7 +21,5 @@ pub use document::Document;
 pub use error::{ReadError, ReadErrorKind, WriteError};
 pub use graph::NodeId;
 pub use limits::{Limit, Limits};
-pub use value::{
-    Aborted, Array, Block, Class, Field, FieldValue, Object, ObjectLevel, Text, Value,
-};
+pub use value::{Aborted, Array, Block, Class, Field, FieldValue, Object, ObjectLevel, Text, Value};
 pub use writer::Writer;

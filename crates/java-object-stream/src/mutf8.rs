@@ -57,10 +57,7 @@ pub(crate) fn units(bytes: &[u8]) -> Option<Vec<u16>> {
         let (unit, used) = match first {
             0x00..=0x7f => (first, 0),
             0xc0..=0xdf => ((first & 0x1f) << 6 | continuation(0)?, 1),
-            0xe0..=0xef => (
-                (first & 0x0f) << 12 | continuation(0)? << 6 | continuation(1)?,
-                2,
-            ),
+            0xe0..=0xef => ((first & 0x0f) << 12 | continuation(0)? << 6 | continuation(1)?, 2),
             _ => return None,
         };
         units.push(unit);

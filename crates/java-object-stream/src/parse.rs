@@ -108,16 +108,8 @@ impl<'a> Parser<'a> {
         scratch.pending.clear();
         scratch.chain.clear();
         scratch.suspects.clear();
-        let mut parser = Parser {
-            source,
-            at: code::HEADER.len(),
-            limits,
-            bare,
-            elements: 0,
-            in_exception: false,
-            graph,
-            scratch,
-        };
+        let mut parser =
+            Parser { source, at: code::HEADER.len(), limits, bare, elements: 0, in_exception: false, graph, scratch };
         while parser.at < source.len() {
             let content = parser.top_level()?;
             parser.count_element()?;
@@ -136,12 +128,8 @@ impl<'a> Parser<'a> {
                 Ok(self.graph.push(Node::Reset, start))
             }
             _ => {
-                let marks = (
-                    self.graph.nodes.len(),
-                    self.graph.words.len(),
-                    self.graph.descs.len(),
-                    self.graph.fields.len(),
-                );
+                let marks =
+                    (self.graph.nodes.len(), self.graph.words.len(), self.graph.descs.len(), self.graph.fields.len());
                 match self.value()? {
                     Some(node) => Ok(node),
                     None => {
@@ -160,10 +148,7 @@ impl<'a> Parser<'a> {
 
     /// After a `7b`: handles start again for the exception, and once more behind it.
     fn aborted(&mut self, start: usize) -> Result<NodeId> {
-        let partial = Span {
-            start: start as u32,
-            len: (self.at - 1 - start) as u32,
-        };
+        let partial = Span { start: start as u32, len: (self.at - 1 - start) as u32 };
         self.scratch.handles.clear();
         self.scratch.frames.clear();
         self.scratch.pending.clear();
@@ -192,15 +177,9 @@ impl<'a> Parser<'a> {
 
     /// Lets the top frame read on until it needs a part or is complete.
     fn advance(&mut self) -> Result<Step> {
-        let frame = *self
-            .scratch
-            .frames
-            .last()
-            .expect("a frame is open while a value is unfinished");
+        let frame = *self.scratch.frames.last().expect("a frame is open while a value is unfinished");
         match frame {
-            Frame::ForObject(_) | Frame::ForArray(_) | Frame::ForEnum(_) | Frame::ForClass(_) => {
-                self.descriptor()
-            }
+            Frame::ForObject(_) | Frame::ForArray(_) | Frame::ForEnum(_) | Frame::ForClass(_) => self.descriptor(),
             Frame::ForSuper { .. } => self.descriptor(),
             Frame::DescNotes { desc, base } => {
                 if !self.at_end_mark()? {
@@ -211,19 +190,8 @@ impl<'a> Parser<'a> {
                 self.replace(Frame::ForSuper { desc });
                 Ok(Step::Go)
             }
-            Frame::Fields {
-                node,
-                base,
-                chain_base,
-                desc,
-                field,
-            } => self.fields(node, base, chain_base, desc, field),
-            Frame::Notes {
-                node,
-                base,
-                chain_base,
-                count_at,
-            } => {
+            Frame::Fields { node, base, chain_base, desc, field } => self.fields(node, base, chain_base, desc, field),
+            Frame::Notes { node, base, chain_base, count_at } => {
                 if !self.at_end_mark()? {
                     return self.content();
                 }
@@ -253,13 +221,7 @@ impl<'a> Parser<'a> {
             Frame::ForArray(start) => self.begin_array(start, id),
             Frame::ForEnum(start) => {
                 self.usable(id)?;
-                let node = self.graph.push(
-                    Node::Enum {
-                        desc: id,
-                        constant: NodeId::NULL,
-                    },
-                    start as usize,
-                );
+                let node = self.graph.push(Node::Enum { desc: id, constant: NodeId::NULL }, start as usize);
                 self.assign(node)?;
                 self.replace(Frame::ForConstant { node });
                 Ok(Step::Go)
@@ -287,11 +249,7 @@ impl<'a> Parser<'a> {
             }
             Frame::Elements { node, base, left } => {
                 self.scratch.pending.push(id.0);
-                self.replace(Frame::Elements {
-                    node,
-                    base,
-                    left: left - 1,
-                });
+                self.replace(Frame::Elements { node, base, left: left - 1 });
                 Ok(Step::Go)
             }
             Frame::DescNotes { .. } | Frame::Fields { .. } | Frame::Notes { .. } => {
@@ -312,9 +270,7 @@ impl<'a> Parser<'a> {
 
     fn begin_object(&mut self, start: u32, id: NodeId) -> Result<Step> {
         let desc = self.usable(id)?;
-        let node = self
-            .graph
-            .push(Node::Object { desc: id, words: 0 }, start as usize);
+        let node = self.graph.push(Node::Object { desc: id, words: 0 }, start as usize);
         self.assign(node)?;
         let base = self.scratch.pending.len() as u32;
         let chain_base = self.scratch.chain.len() as u32;
@@ -324,12 +280,7 @@ impl<'a> Parser<'a> {
                 return self.fail(Kind::UnstructuredExternal);
             }
             self.scratch.pending.push(0);
-            self.replace(Frame::Notes {
-                node,
-                base,
-                chain_base,
-                count_at: base,
-            });
+            self.replace(Frame::Notes { node, base, chain_base, count_at: base });
             return Ok(Step::Go);
         }
         self.graph.push_chain(id, &mut self.scratch.chain);
@@ -341,13 +292,7 @@ impl<'a> Parser<'a> {
         if self.scratch.chain.len() > chain_base as usize
             && let Some(desc) = self.scratch.chain.pop()
         {
-            self.replace(Frame::Fields {
-                node,
-                base,
-                chain_base,
-                desc,
-                field: 0,
-            });
+            self.replace(Frame::Fields { node, base, chain_base, desc, field: 0 });
             return Ok(Step::Go);
         }
         let list = self.flush(base);
@@ -358,14 +303,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads field values until one needs a frame of its own.
-    fn fields(
-        &mut self,
-        node: NodeId,
-        base: u32,
-        chain_base: u32,
-        desc: u32,
-        first: u32,
-    ) -> Result<Step> {
+    fn fields(&mut self, node: NodeId, base: u32, chain_base: u32, desc: u32, first: u32) -> Result<Step> {
         let info = *self.graph.desc(desc);
         for field in first..Graph::value_count(&info) {
             let type_code = self.graph.fields[(info.fields_start + field) as usize].type_code;
@@ -376,13 +314,7 @@ impl<'a> Parser<'a> {
                     self.scratch.pending.push(start as u32);
                 }
                 None => {
-                    self.replace(Frame::Fields {
-                        node,
-                        base,
-                        chain_base,
-                        desc,
-                        field: field + 1,
-                    });
+                    self.replace(Frame::Fields { node, base, chain_base, desc, field: field + 1 });
                     match self.object()? {
                         Step::Done(id) => self.scratch.pending.push(id.0),
                         other => return Ok(other),
@@ -398,12 +330,7 @@ impl<'a> Parser<'a> {
         }
         let count_at = self.scratch.pending.len() as u32;
         self.scratch.pending.push(0);
-        self.replace(Frame::Notes {
-            node,
-            base,
-            chain_base,
-            count_at,
-        });
+        self.replace(Frame::Notes { node, base, chain_base, count_at });
         Ok(Step::Go)
     }
 
@@ -414,10 +341,7 @@ impl<'a> Parser<'a> {
             [b'[', element, ..] => *element,
             _ => return self.fail(Kind::NotAnArrayClass),
         };
-        let placeholder = Node::Array {
-            desc: id,
-            items: List::EMPTY,
-        };
+        let placeholder = Node::Array { desc: id, items: List::EMPTY };
         let node = self.graph.push(placeholder, start as usize);
         self.assign(node)?;
         let count_at = self.at;
@@ -426,11 +350,7 @@ impl<'a> Parser<'a> {
             Some(width) => {
                 let data = self.at;
                 self.take(count.checked_mul(width).unwrap_or(usize::MAX))?;
-                self.graph.nodes[node.index()] = Node::Primitives {
-                    desc: id,
-                    count: count as u32,
-                    start: data as u32,
-                };
+                self.graph.nodes[node.index()] = Node::Primitives { desc: id, count: count as u32, start: data as u32 };
                 self.done(node)
             }
             None if element == b'L' || element == b'[' => {
@@ -441,11 +361,7 @@ impl<'a> Parser<'a> {
                 }
                 self.elements += count;
                 let base = self.scratch.pending.len() as u32;
-                self.replace(Frame::Elements {
-                    node,
-                    base,
-                    left: count as u32,
-                });
+                self.replace(Frame::Elements { node, base, left: count as u32 });
                 Ok(Step::Go)
             }
             None => self.fail(Kind::NotAnArrayClass),
@@ -508,33 +424,20 @@ impl<'a> Parser<'a> {
         let index = self.graph.descs.len() as u32;
         let is_proxy = code == code::PROXY_DESC;
         let (name, suid) = if is_proxy {
-            (
-                Span {
-                    start: self.at as u32,
-                    len: 0,
-                },
-                0,
-            )
+            (Span { start: self.at as u32, len: 0 }, 0)
         } else {
             (self.short_span()?, i64::from_be_bytes(self.array()?))
         };
         let node = self.graph.push(Node::Desc(index), start);
         self.assign(node)?;
-        let (flags, count) = if is_proxy {
-            (0, self.length(4)?)
-        } else {
-            (self.u8()?, usize::from(u16::from_be_bytes(self.array()?)))
-        };
+        let (flags, count) =
+            if is_proxy { (0, self.length(4)?) } else { (self.u8()?, usize::from(u16::from_be_bytes(self.array()?))) };
         // The shortest entry is an interface with an empty name: two bytes.
         self.remaining(count.saturating_mul(2))?;
         let fields_start = self.graph.fields.len() as u32;
         for _ in 0..count {
             let field = if is_proxy {
-                Field {
-                    type_code: 0,
-                    name: self.short_span()?,
-                    signature: NodeId::NULL,
-                }
+                Field { type_code: 0, name: self.short_span()?, signature: NodeId::NULL }
             } else {
                 self.field()?
             };
@@ -568,16 +471,8 @@ impl<'a> Parser<'a> {
             return Err(ReadError::new(Kind::UnknownFieldType(type_code), start));
         }
         let name = self.short_span()?;
-        let signature = if primitive {
-            NodeId::NULL
-        } else {
-            self.signature()?
-        };
-        Ok(Field {
-            type_code,
-            name,
-            signature,
-        })
+        let signature = if primitive { NodeId::NULL } else { self.signature()? };
+        Ok(Field { type_code, name, signature })
     }
 
     fn signature(&mut self) -> Result<NodeId> {
@@ -599,11 +494,7 @@ impl<'a> Parser<'a> {
     fn string(&mut self, code: u8) -> Result<NodeId> {
         let start = self.at - 1;
         let long = code == code::STRING_LONG;
-        let len = if long {
-            self.length(8)?
-        } else {
-            usize::from(u16::from_be_bytes(self.array()?))
-        };
+        let len = if long { self.length(8)? } else { usize::from(u16::from_be_bytes(self.array()?)) };
         if len > self.limits.string_bytes_max {
             return Err(ReadError::new(Kind::Limit(Limit::StringBytes), start));
         }
@@ -616,11 +507,7 @@ impl<'a> Parser<'a> {
     fn block(&mut self) -> Result<NodeId> {
         let start = self.at;
         let long = self.u8()? == code::BLOCK_LONG;
-        let len = if long {
-            self.length(4)?
-        } else {
-            usize::from(self.u8()?)
-        };
+        let len = if long { self.length(4)? } else { usize::from(self.u8()?) };
         let data = self.span(len)?;
         Ok(self.graph.push(Node::Block { long, data }, start))
     }
@@ -637,15 +524,8 @@ impl<'a> Parser<'a> {
 
     /// The descriptor that `id` is, if a value can be of its class.
     fn usable(&self, id: NodeId) -> Result<u32> {
-        let index = self.graph.desc_index(id).ok_or(ReadError::new(
-            Kind::NotADescriptor,
-            self.at.saturating_sub(1),
-        ))?;
-        if self.graph.desc(index).finished {
-            Ok(index)
-        } else {
-            self.fail(Kind::UnfinishedDescriptor)
-        }
+        let index = self.graph.desc_index(id).ok_or(ReadError::new(Kind::NotADescriptor, self.at.saturating_sub(1)))?;
+        if self.graph.desc(index).finished { Ok(index) } else { self.fail(Kind::UnfinishedDescriptor) }
     }
 
     fn assign(&mut self, node: NodeId) -> Result<()> {
@@ -678,13 +558,8 @@ impl<'a> Parser<'a> {
     /// Moves the words of a finished value to their final place.
     fn flush(&mut self, base: u32) -> List {
         let start = self.graph.words.len() as u32;
-        self.graph
-            .words
-            .extend(self.scratch.pending.drain(base as usize..));
-        List {
-            start,
-            len: self.graph.words.len() as u32 - start,
-        }
+        self.graph.words.extend(self.scratch.pending.drain(base as usize..));
+        List { start, len: self.graph.words.len() as u32 - start }
     }
 
     fn count_element(&mut self) -> Result<()> {
@@ -727,10 +602,7 @@ impl<'a> Parser<'a> {
     fn span(&mut self, len: usize) -> Result<Span> {
         let start = self.at;
         self.take(len)?;
-        Ok(Span {
-            start: start as u32,
-            len: len as u32,
-        })
+        Ok(Span { start: start as u32, len: len as u32 })
     }
 
     fn short_span(&mut self) -> Result<Span> {
@@ -741,11 +613,8 @@ impl<'a> Parser<'a> {
     /// Reads a signed length of `width` bytes (4 or 8).
     fn length(&mut self, width: usize) -> Result<usize> {
         let start = self.at;
-        let value = if width == 8 {
-            i64::from_be_bytes(self.array()?)
-        } else {
-            i64::from(i32::from_be_bytes(self.array()?))
-        };
+        let value =
+            if width == 8 { i64::from_be_bytes(self.array()?) } else { i64::from(i32::from_be_bytes(self.array()?)) };
         if value < 0 {
             return Err(ReadError::new(Kind::NegativeLength(value), start));
         }
@@ -753,11 +622,7 @@ impl<'a> Parser<'a> {
     }
 
     fn remaining(&self, needed: usize) -> Result<()> {
-        if self.source.len() - self.at < needed {
-            self.fail(Kind::Truncated { needed })
-        } else {
-            Ok(())
-        }
+        if self.source.len() - self.at < needed { self.fail(Kind::Truncated { needed }) } else { Ok(()) }
     }
 
     fn fail<T>(&self, kind: Kind) -> Result<T> {

@@ -49,20 +49,13 @@ impl KnownClass {
             && self.fields.iter().zip(fields).all(|(known, field)| {
                 known.type_code == field.type_code
                     && *known.name == *field.name.of(source)
-                    && known.signature.as_ref().map(|(text, _)| &**text)
-                        == signature_text(graph, source, field)
+                    && known.signature.as_ref().map(|(text, _)| &**text) == signature_text(graph, source, field)
             })
     }
 }
 
 impl Registry for KnownClasses {
-    fn find<N: Numbers>(
-        &mut self,
-        graph: &Graph,
-        source: &[u8],
-        desc: &Desc,
-        numbers: &mut N,
-    ) -> bool {
+    fn find<N: Numbers>(&mut self, graph: &Graph, source: &[u8], desc: &Desc, numbers: &mut N) -> bool {
         let mut chain = std::mem::take(&mut self.chain);
         chain.clear();
         graph.push_chain(desc.node, &mut chain);
@@ -116,13 +109,7 @@ impl Registry for KnownClasses {
             signature: signature_text(graph, source, field)
                 .and_then(|text| Some((text.into(), numbers.get(field.signature)?))),
         });
-        let known = KnownClass {
-            handle,
-            superclass,
-            suid: desc.suid,
-            flags: desc.flags,
-            fields: fields.collect(),
-        };
+        let known = KnownClass { handle, superclass, suid: desc.suid, flags: desc.flags, fields: fields.collect() };
         let name = desc.name.of(source);
         match self.by_name.get_mut(name) {
             Some(same_name) => same_name.push(known),

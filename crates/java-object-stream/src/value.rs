@@ -41,29 +41,18 @@ impl<'d> Value<'d> {
         match document.graph.node(node) {
             Node::Null => Value::Null,
             Node::Reset => Value::Reset,
-            Node::Text { long, text } => Value::String(Text {
-                bytes: text.of(&document.source),
-                long,
-            }),
-            Node::Block { long, data } => Value::Block(Block {
-                bytes: data.of(&document.source),
-                long,
-            }),
-            Node::Object { desc, words } => Value::Object(Object {
-                class: Class::of(document, desc),
-                words,
-            }),
-            Node::Array { desc, .. } | Node::Primitives { desc, .. } => Value::Array(Array {
-                class: Class::of(document, desc),
-                node,
-            }),
+            Node::Text { long, text } => Value::String(Text { bytes: text.of(&document.source), long }),
+            Node::Block { long, data } => Value::Block(Block { bytes: data.of(&document.source), long }),
+            Node::Object { desc, words } => Value::Object(Object { class: Class::of(document, desc), words }),
+            Node::Array { desc, .. } | Node::Primitives { desc, .. } => {
+                Value::Array(Array { class: Class::of(document, desc), node })
+            }
             Node::Enum { desc, constant } => Value::Enum(Class::of(document, desc), constant),
             Node::Class { desc } => Value::Class(Class::of(document, desc)),
             Node::Desc(index) => Value::Descriptor(Class { document, index }),
-            Node::Aborted { partial, exception } => Value::Aborted(Aborted {
-                partial: partial.of(&document.source),
-                exception,
-            }),
+            Node::Aborted { partial, exception } => {
+                Value::Aborted(Aborted { partial: partial.of(&document.source), exception })
+            }
         }
     }
 
@@ -173,19 +162,14 @@ pub struct Class<'d> {
 
 impl std::fmt::Debug for Class<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Class")
-            .field(&self.name().to_str_lossy())
-            .finish()
+        f.debug_tuple("Class").field(&self.name().to_str_lossy()).finish()
     }
 }
 
 impl<'d> Class<'d> {
     /// `node` must be a descriptor: the parser admits nothing else where a class belongs.
     fn of(document: &'d Document, node: NodeId) -> Self {
-        let index = document
-            .graph
-            .desc_index(node)
-            .expect("the parser checks that classes are descriptors");
+        let index = document.graph.desc_index(node).expect("the parser checks that classes are descriptors");
         Class { document, index }
     }
 
@@ -194,10 +178,7 @@ impl<'d> Class<'d> {
     }
 
     fn text(self, span: crate::graph::Span) -> Text<'d> {
-        Text {
-            bytes: span.of(&self.document.source),
-            long: false,
-        }
+        Text { bytes: span.of(&self.document.source), long: false }
     }
 
     /// The node of the descriptor.
@@ -237,21 +218,13 @@ impl<'d> Class<'d> {
 
     /// Names of the interfaces of a proxy.
     pub fn interfaces(self) -> impl Iterator<Item = Text<'d>> {
-        let fields = if self.is_proxy() {
-            self.document.graph.fields(self.desc())
-        } else {
-            &[]
-        };
+        let fields = if self.is_proxy() { self.document.graph.fields(self.desc()) } else { &[] };
         fields.iter().map(move |field| self.text(field.name))
     }
 
     /// The fields in the order of the descriptor.
     pub fn fields(self) -> impl ExactSizeIterator<Item = Field<'d>> {
-        let fields = if self.is_proxy() {
-            &[]
-        } else {
-            self.document.graph.fields(self.desc())
-        };
+        let fields = if self.is_proxy() { &[] } else { self.document.graph.fields(self.desc()) };
         fields.iter().map(move |field| Field {
             type_code: char::from(field.type_code),
             name: self.text(field.name),
@@ -267,10 +240,7 @@ impl<'d> Class<'d> {
     /// The superclass, if it is Serializable.
     pub fn superclass(self) -> Option<Class<'d>> {
         let node = self.desc().superclass;
-        self.document.graph.desc_index(node).map(|index| Class {
-            document: self.document,
-            index,
-        })
+        self.document.graph.desc_index(node).map(|index| Class { document: self.document, index })
     }
 }
 
@@ -327,9 +297,7 @@ impl FieldValue {
 
     fn read(source: &[u8], type_code: u8, word: u32) -> Self {
         code::primitive_width(type_code)
-            .and_then(|width| {
-                Self::primitive(type_code, &source[word as usize..word as usize + width])
-            })
+            .and_then(|width| Self::primitive(type_code, &source[word as usize..word as usize + width]))
             .unwrap_or(FieldValue::Reference(NodeId(word)))
     }
 
@@ -371,21 +339,13 @@ impl<'d> Object<'d> {
     pub fn levels(self) -> Vec<ObjectLevel<'d>> {
         let document = self.class.document;
         let (mut chain, mut levels) = (Vec::new(), Vec::new());
-        document
-            .graph
-            .push_levels(self.class.node(), self.words, &mut chain, &mut levels);
-        levels
-            .into_iter()
-            .map(|level| ObjectLevel { document, level })
-            .collect()
+        document.graph.push_levels(self.class.node(), self.words, &mut chain, &mut levels);
+        levels.into_iter().map(|level| ObjectLevel { document, level }).collect()
     }
 
     /// The field `name` of the lowest class that has one of this name.
     pub fn field(self, name: &str) -> Option<FieldValue> {
-        self.levels()
-            .into_iter()
-            .rev()
-            .find_map(|level| level.field(name))
+        self.levels().into_iter().rev().find_map(|level| level.field(name))
     }
 
     /// The field `name` if it is a reference.
@@ -395,18 +355,12 @@ impl<'d> Object<'d> {
 
     /// Reads what the `writeObject` method of the class `class` wrote, or the external data of the object.
     pub fn contents_of(self, class: &str) -> Option<Cursor<'d>> {
-        self.levels()
-            .into_iter()
-            .find(|level| level.class().is(class))?
-            .cursor()
+        self.levels().into_iter().find(|level| level.class().is(class))?.cursor()
     }
 
     /// Reads the external data, or the annotation of the lowest class that has one.
     pub fn contents(self) -> Option<Cursor<'d>> {
-        self.levels()
-            .into_iter()
-            .rev()
-            .find_map(|level| level.cursor())
+        self.levels().into_iter().rev().find_map(|level| level.cursor())
     }
 }
 
@@ -420,26 +374,16 @@ pub struct ObjectLevel<'d> {
 impl<'d> ObjectLevel<'d> {
     /// The class.
     pub fn class(self) -> Class<'d> {
-        Class {
-            document: self.document,
-            index: self.level.desc,
-        }
+        Class { document: self.document, index: self.level.desc }
     }
 
     /// The fields with their values. Empty for external data and for a class that leaves its fields out.
     pub fn fields(self) -> impl ExactSizeIterator<Item = (Field<'d>, FieldValue)> {
         let values = self.level.values as usize;
-        self.class()
-            .fields()
-            .take(self.level.value_count as usize)
-            .enumerate()
-            .map(move |(index, field)| {
-                let word = self.document.graph.words[values + index];
-                (
-                    field,
-                    FieldValue::read(&self.document.source, field.type_code as u8, word),
-                )
-            })
+        self.class().fields().take(self.level.value_count as usize).enumerate().map(move |(index, field)| {
+            let word = self.document.graph.words[values + index];
+            (field, FieldValue::read(&self.document.source, field.type_code as u8, word))
+        })
     }
 
     /// The field of this name.
@@ -447,41 +391,26 @@ impl<'d> ObjectLevel<'d> {
         let name = name.as_bytes();
         let graph: &Graph = &self.document.graph;
         let fields = &graph.fields(graph.desc(self.level.desc))[..self.level.value_count as usize];
-        let index = fields
-            .iter()
-            .position(|field| field.name.of(&self.document.source) == name)?;
+        let index = fields.iter().position(|field| field.name.of(&self.document.source) == name)?;
         let word = graph.words[self.level.values as usize + index];
-        Some(FieldValue::read(
-            &self.document.source,
-            fields[index].type_code,
-            word,
-        ))
+        Some(FieldValue::read(&self.document.source, fields[index].type_code, word))
     }
 
     /// Annotation or external data; `None` if the class has none.
     pub fn contents(self) -> Option<impl ExactSizeIterator<Item = NodeId> + 'd> {
-        self.level
-            .contents
-            .map(|list| self.document.graph.list(list))
+        self.level.contents.map(|list| self.document.graph.list(list))
     }
 
     /// The contents are external data, not an annotation.
     pub fn is_external(self) -> bool {
-        self.class().desc().is_external()
-            && self.level.value_count == 0
-            && self.level.contents.is_some()
+        self.class().desc().is_external() && self.level.value_count == 0 && self.level.contents.is_some()
     }
 
     /// Reads the contents.
     pub fn cursor(self) -> Option<Cursor<'d>> {
         let list = self.level.contents?;
-        let words =
-            &self.document.graph.words[list.start as usize..(list.start + list.len) as usize];
-        Some(Cursor::new(
-            self.document,
-            words,
-            self.document.offset(self.class().node()),
-        ))
+        let words = &self.document.graph.words[list.start as usize..(list.start + list.len) as usize];
+        Some(Cursor::new(self.document, words, self.document.offset(self.class().node())))
     }
 }
 
@@ -529,17 +458,13 @@ impl<'d> Array<'d> {
         }
         let document = self.class.document;
         match document.graph.node(self.node) {
-            Node::Array { items, .. } => Some(FieldValue::Reference(NodeId(
-                document.graph.words[items.start as usize + index],
-            ))),
+            Node::Array { items, .. } => {
+                Some(FieldValue::Reference(NodeId(document.graph.words[items.start as usize + index])))
+            }
             Node::Primitives { start, .. } => {
                 let type_code = *self.class.name().as_bytes().get(1)?;
                 let width = code::primitive_width(type_code)?;
-                Some(FieldValue::read(
-                    &document.source,
-                    type_code,
-                    start + (index * width) as u32,
-                ))
+                Some(FieldValue::read(&document.source, type_code, start + (index * width) as u32))
             }
             _ => None,
         }
@@ -547,9 +472,6 @@ impl<'d> Array<'d> {
 
     /// The elements in order.
     pub fn iter(self) -> impl ExactSizeIterator<Item = FieldValue> + 'd {
-        (0..self.len()).map(move |index| {
-            self.get(index)
-                .unwrap_or(FieldValue::Reference(NodeId::NULL))
-        })
+        (0..self.len()).map(move |index| self.get(index).unwrap_or(FieldValue::Reference(NodeId::NULL)))
     }
 }

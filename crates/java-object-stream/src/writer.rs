@@ -91,10 +91,7 @@ impl Writer {
     pub fn with_capacity(bytes: usize) -> Self {
         let mut out = Vec::with_capacity(bytes.max(code::HEADER.len()));
         out.extend_from_slice(&code::HEADER);
-        Writer {
-            out,
-            ..Writer::default()
-        }
+        Writer { out, ..Writer::default() }
     }
 
     /// Bytes written until now, header and unfinished blocks included.
@@ -212,8 +209,7 @@ impl Writer {
             Ok(len) => self.out.extend_from_slice(&[code::BLOCK, len]),
             Err(_) => {
                 self.out.push(code::BLOCK_LONG);
-                self.out
-                    .extend_from_slice(&(self.block.len() as u32).to_be_bytes());
+                self.out.extend_from_slice(&(self.block.len() as u32).to_be_bytes());
             }
         }
         self.out.append(&mut self.block);
@@ -244,8 +240,7 @@ impl Writer {
             }
             Err(_) => {
                 self.out.push(code::STRING_LONG);
-                self.out
-                    .extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+                self.out.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
             }
         }
         self.out.extend_from_slice(bytes);
@@ -254,42 +249,22 @@ impl Writer {
 
     /// `java.lang.Boolean`. Written once per value, as Java's shared constants are.
     pub fn write_boolean(&mut self, value: bool) {
-        self.boxed(
-            "java.lang.Boolean",
-            b'Z',
-            Some(value.into()),
-            &[u8::from(value)],
-        );
+        self.boxed("java.lang.Boolean", b'Z', Some(value.into()), &[u8::from(value)]);
     }
 
     /// `java.lang.Byte`, shared.
     pub fn write_byte(&mut self, value: i8) {
-        self.boxed(
-            "java.lang.Byte",
-            b'B',
-            Some(value.into()),
-            &value.to_be_bytes(),
-        );
+        self.boxed("java.lang.Byte", b'B', Some(value.into()), &value.to_be_bytes());
     }
 
     /// `java.lang.Short`, from -128 to 127 shared.
     pub fn write_short(&mut self, value: i16) {
-        self.boxed(
-            "java.lang.Short",
-            b'S',
-            cached(value.into()),
-            &value.to_be_bytes(),
-        );
+        self.boxed("java.lang.Short", b'S', cached(value.into()), &value.to_be_bytes());
     }
 
     /// `java.lang.Integer`, from -128 to 127 shared.
     pub fn write_integer(&mut self, value: i32) {
-        self.boxed(
-            "java.lang.Integer",
-            b'I',
-            cached(value.into()),
-            &value.to_be_bytes(),
-        );
+        self.boxed("java.lang.Integer", b'I', cached(value.into()), &value.to_be_bytes());
     }
 
     /// `java.lang.Long`, from -128 to 127 shared.
@@ -341,8 +316,7 @@ impl Writer {
         self.out.push(code::ARRAY);
         self.class(ClassDescriptor::jdk("[B").expect("byte arrays are in the table"));
         self.next_handle += 1;
-        self.out
-            .extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+        self.out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
         self.out.extend_from_slice(bytes);
     }
 
@@ -365,8 +339,7 @@ impl Writer {
         self.class(class);
         self.next_handle += 1;
         self.out.extend_from_slice(&len.to_be_bytes());
-        self.open
-            .push(Open::with_layout(vec![b'L'; len as usize].into()));
+        self.open.push(Open::with_layout(vec![b'L'; len as usize].into()));
     }
 
     /// Begins an object. Write its field values in the order of the descriptors, the topmost superclass first;
@@ -412,11 +385,7 @@ impl Writer {
             self.end_annotation();
         }
         let open = self.open.pop().ok_or(WriteError::Unbalanced)?;
-        if open.fits && open.next == open.layout.len() {
-            Ok(())
-        } else {
-            Err(WriteError::Layout)
-        }
+        if open.fits && open.next == open.layout.len() { Ok(()) } else { Err(WriteError::Layout) }
     }
 
     // ---- values of other streams ----------------------------------------------------------------------------
@@ -431,13 +400,10 @@ impl Writer {
             return Ok(());
         }
         let mut graph = std::mem::take(&mut self.graph);
-        let parsed = parse_with_retries(stream, &UNLIMITED, &mut graph, &mut self.parse_scratch)
-            .and_then(|()| root(&graph));
+        let parsed =
+            parse_with_retries(stream, &UNLIMITED, &mut graph, &mut self.parse_scratch).and_then(|()| root(&graph));
         if let Ok(node) = parsed {
-            let array = matches!(
-                graph.node(node),
-                Node::Array { .. } | Node::Primitives { .. }
-            );
+            let array = matches!(graph.node(node), Node::Array { .. } | Node::Primitives { .. });
             self.begin_value(if array { b'[' } else { b'L' });
             let mut numbers = std::mem::take(&mut self.numbers);
             numbers.reset(graph.nodes.len());
@@ -460,9 +426,7 @@ impl Writer {
                 let array = matches!(kind, Node::Array { .. } | Node::Primitives { .. });
                 self.begin_value(if array { b'[' } else { b'L' });
                 let mut numbers = SparseNumbers::default();
-                self.emitter(&document.graph, &document.source, &mut numbers, |e| {
-                    e.emit(node)
-                });
+                self.emitter(&document.graph, &document.source, &mut numbers, |e| e.emit(node));
                 return Ok(());
             }
         };
@@ -476,9 +440,7 @@ impl Writer {
         };
         match value {
             [code::NULL] => self.write_null(),
-            [code::STRING, a, b, text @ ..]
-                if text.len() == usize::from(u16::from_be_bytes([*a, *b])) =>
-            {
+            [code::STRING, a, b, text @ ..] if text.len() == usize::from(u16::from_be_bytes([*a, *b])) => {
                 self.begin_value(b'L');
                 self.out.extend_from_slice(value);
                 self.next_handle += 1;
@@ -487,8 +449,7 @@ impl Writer {
                 // Boxed numbers are shared by value, as Java shares them.
                 if let Some(&[a, b, c, d]) = after_class(rest, "java.lang.Integer") {
                     self.write_integer(i32::from_be_bytes([a, b, c, d]));
-                } else if let Some(&[a, b, c, d, e, f, g, h]) = after_class(rest, "java.lang.Long")
-                {
+                } else if let Some(&[a, b, c, d, e, f, g, h]) = after_class(rest, "java.lang.Long") {
                     self.write_long(i64::from_be_bytes([a, b, c, d, e, f, g, h]));
                 } else if let Some(&[flag @ (0 | 1)]) = after_class(rest, "java.lang.Boolean") {
                     self.write_boolean(flag == 1);
@@ -497,9 +458,7 @@ impl Writer {
                 }
             }
             [code::ARRAY, rest @ ..] => match after_class(rest, "[B") {
-                Some([a, b, c, d, bytes @ ..])
-                    if bytes.len() == u32::from_be_bytes([*a, *b, *c, *d]) as usize =>
-                {
+                Some([a, b, c, d, bytes @ ..]) if bytes.len() == u32::from_be_bytes([*a, *b, *c, *d]) as usize => {
                     self.write_byte_array(bytes);
                 }
                 _ => return false,
@@ -521,8 +480,7 @@ impl Writer {
 
     fn reference(&mut self, handle: u32) {
         self.out.push(code::REFERENCE);
-        self.out
-            .extend_from_slice(&(code::BASE_HANDLE + handle).to_be_bytes());
+        self.out.extend_from_slice(&(code::BASE_HANDLE + handle).to_be_bytes());
     }
 
     /// Writes a class or a reference to it; its handle.
@@ -532,9 +490,7 @@ impl Writer {
         self.emitter(&class.graph, &class.stream, &mut numbers, |emitter| {
             emitter.emit_desc(class.node);
         });
-        let handle = numbers
-            .get(class.node)
-            .expect("a descriptor written has a number");
+        let handle = numbers.get(class.node).expect("a descriptor written has a number");
         self.numbers = numbers;
         handle
     }
@@ -581,28 +537,19 @@ fn after_class<'b>(bytes: &'b [u8], class: &str) -> Option<&'b [u8]> {
 
 impl Open {
     fn with_layout(layout: Arc<[u8]>) -> Self {
-        Open {
-            layout,
-            next: 0,
-            in_contents: false,
-            fits: true,
-        }
+        Open { layout, next: 0, in_contents: false, fits: true }
     }
 
     fn contents() -> Self {
-        Open {
-            in_contents: true,
-            ..Self::with_layout([].into())
-        }
+        Open { in_contents: true, ..Self::with_layout([].into()) }
     }
 
     /// A value of this type comes; any kind of value may stand in an object field.
     fn take(&mut self, type_code: u8) {
         let expected = self.layout.get(self.next).copied();
         let reference = |code: u8| code == b'L' || code == b'[';
-        self.fits &= expected.is_some_and(|expected| {
-            expected == type_code || reference(expected) && reference(type_code)
-        });
+        self.fits &=
+            expected.is_some_and(|expected| expected == type_code || reference(expected) && reference(type_code));
         self.next += 1;
     }
 }

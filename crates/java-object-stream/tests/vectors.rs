@@ -12,12 +12,7 @@ fn every_vector_is_written_back_byte_for_byte() {
     for vector in &vectors {
         let document = Document::parse(vector.bytes.clone(), &Limits::default())
             .unwrap_or_else(|error| panic!("{}: {error}", vector.name));
-        assert_eq!(
-            hex::encode(document.write()),
-            hex::encode(&vector.bytes),
-            "{}",
-            vector.name
-        );
+        assert_eq!(hex::encode(document.write()), hex::encode(&vector.bytes), "{}", vector.name);
     }
 }
 
@@ -47,12 +42,7 @@ fn cutting_the_only_value_gives_the_stream() {
 fn a_value_cut_out_of_two_spliced_ones_is_the_value() {
     let values: Vec<_> = vectors()
         .into_iter()
-        .filter(|v| {
-            Document::parse(v.bytes.clone(), &Limits::default())
-                .unwrap()
-                .root()
-                .is_ok()
-        })
+        .filter(|v| Document::parse(v.bytes.clone(), &Limits::default()).unwrap().root().is_ok())
         .collect();
     let mut writer = Writer::new();
     for value in &values {
@@ -63,32 +53,19 @@ fn a_value_cut_out_of_two_spliced_ones_is_the_value() {
     let mut cursor = all.cursor();
     for value in &values {
         let node = cursor.read_object().unwrap();
-        assert_eq!(
-            hex::encode(all.cut(node).unwrap()),
-            hex::encode(&value.bytes),
-            "{}",
-            value.name
-        );
+        assert_eq!(hex::encode(all.cut(node).unwrap()), hex::encode(&value.bytes), "{}", value.name);
     }
     assert!(cursor.is_at_end());
 }
 
 #[test]
 fn equal_descriptors_of_spliced_values_are_written_once() {
-    let bean = vectors()
-        .into_iter()
-        .find(|v| v.name == "bean_all_types")
-        .unwrap()
-        .bytes;
+    let bean = vectors().into_iter().find(|v| v.name == "bean_all_types").unwrap().bytes;
     let mut writer = Writer::new();
     writer.write_stream_value(&bean).unwrap();
     let once = writer.len();
     writer.write_stream_value(&bean).unwrap();
-    assert!(
-        writer.len() < once + once / 3,
-        "{} after {once}",
-        writer.len()
-    );
+    assert!(writer.len() < once + once / 3, "{} after {once}", writer.len());
 }
 
 #[test]
@@ -121,26 +98,13 @@ fn no_changed_byte_panics_and_what_parses_is_written_back() {
 #[test]
 fn a_value_given_up_by_its_writer_is_passed_over() {
     let vectors = vectors();
-    let vector = vectors
-        .iter()
-        .find(|v| v.name == "not_serializable_at_top_level")
-        .unwrap();
+    let vector = vectors.iter().find(|v| v.name == "not_serializable_at_top_level").unwrap();
     let document = Document::parse(vector.bytes.clone(), &Limits::default()).unwrap();
     let mut cursor = document.cursor();
-    let text = |node| {
-        document
-            .value(node)
-            .as_string()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .into_owned()
-    };
+    let text = |node| document.value(node).as_string().unwrap().to_str().unwrap().into_owned();
     assert_eq!(text(cursor.read_object().unwrap()), "before");
     let node = cursor.read_object().unwrap();
-    let Value::Aborted(aborted) = document.value(node) else {
-        panic!()
-    };
+    let Value::Aborted(aborted) = document.value(node) else { panic!() };
     let exception = document.value(aborted.exception()).as_object().unwrap();
     assert!(exception.class().is("java.io.NotSerializableException"));
     assert!(document.cut(node).is_err());
@@ -150,15 +114,9 @@ fn a_value_given_up_by_its_writer_is_passed_over() {
 #[test]
 fn a_class_that_leaves_its_fields_out_is_found() {
     let vectors = vectors();
-    let vector = vectors
-        .iter()
-        .find(|v| v.name == "bean_bare_write_object")
-        .unwrap();
+    let vector = vectors.iter().find(|v| v.name == "bean_bare_write_object").unwrap();
     let document = Document::parse(vector.bytes.clone(), &Limits::default()).unwrap();
-    let object = document
-        .value(document.root().unwrap())
-        .as_object()
-        .unwrap();
+    let object = document.value(document.root().unwrap()).as_object().unwrap();
     assert!(object.class().leaves_out_fields());
     assert_eq!(object.field("value"), None);
     assert_eq!(object.contents().unwrap().read_i32().unwrap(), 7);

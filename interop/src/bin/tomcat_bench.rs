@@ -20,11 +20,7 @@ use serde_json::{Value, json};
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let word = |index: usize| args.get(index).map(String::as_str);
-    let number = |otherwise: u64| {
-        word(1)
-            .map_or(Ok(otherwise), str::parse)
-            .context("the second word is a number")
-    };
+    let number = |otherwise: u64| word(1).map_or(Ok(otherwise), str::parse).context("the second word is a number");
     let kind = match word(2).unwrap_or("tomcat") {
         "tomcat" => Kind::Tomcat,
         "clowder" => Kind::Clowder,
@@ -43,29 +39,15 @@ fn channel(seconds: u64) -> Result<()> {
     let seats = Seats::reserve(2)?;
     let mut sender = TribesNode::start_fast(&seats, 0, &[])?;
     let _receiver = TribesNode::start_fast(&seats, 1, &[])?;
-    wait_until("the receiver as member", clowder_interop::PATIENCE, || {
-        Ok(sender.members()? == 1)
-    })?;
-    for (ack, options, senders) in [
-        ("processed", 6, 1),
-        ("processed", 6, 8),
-        ("processed", 6, 24),
-        ("processed", 6, 64),
-        ("none", 8, 1),
-    ] {
+    wait_until("the receiver as member", clowder_interop::PATIENCE, || Ok(sender.members()? == 1))?;
+    for (ack, options, senders) in
+        [("processed", 6, 1), ("processed", 6, 8), ("processed", 6, 24), ("processed", 6, 64), ("none", 8, 1)]
+    {
         eprintln!("channel: {senders} senders, ack {ack}, {seconds} s");
         let bound = Duration::from_secs(seconds * 2 + 60);
-        let result =
-            sender.ask_within(&format!("bench {seconds} 1024 {options} {senders}"), bound)?;
+        let result = sender.ask_within(&format!("bench {seconds} 1024 {options} {senders}"), bound)?;
         let mut line = json!({"case": "channel", "peer": "tomcat", "size": 1024, "senders": senders, "ack": ack});
-        for key in [
-            "msgs_per_s",
-            "mb_per_s",
-            "p50_us",
-            "p99_us",
-            "p999_us",
-            "errors",
-        ] {
+        for key in ["msgs_per_s", "mb_per_s", "p50_us", "p99_us", "p999_us", "errors"] {
             line[key] = result[key].clone();
         }
         println!("{line}");
@@ -79,9 +61,7 @@ fn sessions(seconds: u64, kind: Kind) -> Result<()> {
         let seats = Seats::reserve(nodes)?;
         let mut running = Vec::new();
         for index in 0..nodes {
-            let config = NodeConfig::at(kind, &seats, index)
-                .options(options)
-                .joining(index);
+            let config = NodeConfig::at(kind, &seats, index).options(options).joining(index);
             running.push(config.launch_fast("512m")?.ready()?);
         }
         running[0].await_members(nodes - 1)?;
@@ -126,15 +106,8 @@ fn wrk(script: &std::path::Path, url: &str, seconds: u64) -> Result<Value> {
         .output()
         .context("wrk is missing: apt-get install wrk")?;
     let text = String::from_utf8_lossy(&output.stdout);
-    ensure!(
-        output.status.success(),
-        "wrk: {text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let line = text
-        .lines()
-        .find(|line| line.starts_with('{'))
-        .context("wrk printed no result")?;
+    ensure!(output.status.success(), "wrk: {text}{}", String::from_utf8_lossy(&output.stderr));
+    let line = text.lines().find(|line| line.starts_with('{')).context("wrk printed no result")?;
     Ok(serde_json::from_str(line)?)
 }
 
@@ -148,11 +121,7 @@ fn transfer(count: usize, kind: Kind) -> Result<()> {
     eprintln!("transfer: {count} sessions");
     padded_sessions(&first, count)?;
     let rss = resident(&first)?;
-    let heap = if kind == Kind::Tomcat {
-        json!(first.stat("heap_bytes")?)
-    } else {
-        Value::Null
-    };
+    let heap = if kind == Kind::Tomcat { json!(first.stat("heap_bytes")?) } else { Value::Null };
     let start_full = timed_start(kind, &seats)?;
     let line = json!({
         "case": "transfer", "peer": name(kind), "size": 1024, "sessions": count,
@@ -166,10 +135,7 @@ fn transfer(count: usize, kind: Kind) -> Result<()> {
 
 fn timed_start(kind: Kind, seats: &Seats) -> Result<u64> {
     let begin = Instant::now();
-    let node = NodeConfig::at(kind, seats, 1)
-        .joining(1)
-        .launch_fast("1g")?
-        .ready()?;
+    let node = NodeConfig::at(kind, seats, 1).joining(1).launch_fast("1g")?.ready()?;
     let elapsed = begin.elapsed();
     node.stop()?;
     Ok(u64::try_from(elapsed.as_millis())?)
@@ -179,9 +145,7 @@ fn padded_sessions(node: &Node, count: usize) -> Result<Vec<String>> {
     let ids = std::sync::Mutex::new(Vec::with_capacity(count));
     let (connections, http) = (Browser::new(), &node.http);
     in_parallel(4, count, |_| {
-        let reply = connections
-            .without_session()
-            .get_at(http, "op=pad&bytes=1024")?;
+        let reply = connections.without_session().get_at(http, "op=pad&bytes=1024")?;
         let id = reply.session.context("pad creates a session")?;
         ids.lock().expect("no holder panics").push(id);
         Ok(())
@@ -192,10 +156,7 @@ fn padded_sessions(node: &Node, count: usize) -> Result<Vec<String>> {
 /// Resident bytes of a node's process.
 fn resident(node: &Node) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", node.process.id()))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .context("no VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kilobytes * 1024)
 }

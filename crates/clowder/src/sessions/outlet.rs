@@ -32,11 +32,7 @@ impl Outlet for Nowhere {
 
 impl Core {
     /// What became of a message at these destinations: true where it was processed.
-    pub(super) fn sent<'a>(
-        self: &Arc<Self>,
-        token: Token,
-        outcomes: impl Iterator<Item = (&'a MemberId, bool)>,
-    ) {
+    pub(super) fn sent<'a>(self: &Arc<Self>, token: Token, outcomes: impl Iterator<Item = (&'a MemberId, bool)>) {
         self.input(|inner, now| {
             for (member, delivered) in outcomes {
                 inner.machine.sent(now, token, member, delivered);

@@ -13,8 +13,7 @@ pub struct Vector {
 }
 
 pub fn vectors() -> Vec<Vector> {
-    let json: Json =
-        serde_json::from_str(include_str!("../../../../vectors/java-serialization.json")).unwrap();
+    let json: Json = serde_json::from_str(include_str!("../../../../vectors/java-serialization.json")).unwrap();
     let vectors = json["vectors"].as_array().unwrap().iter();
     vectors
         .map(|vector| Vector {
@@ -29,11 +28,7 @@ pub fn vectors() -> Vec<Vector> {
 /// The document in the form of the vectors' `json_view`.
 #[allow(dead_code, reason = "not every test binary looks at views")]
 pub fn view(document: &Document) -> Json {
-    let mut view = View {
-        document,
-        handles: HashMap::new(),
-        next: 0,
-    };
+    let mut view = View { document, handles: HashMap::new(), next: 0 };
     let contents: Vec<Json> = document.contents().map(|node| view.node(node)).collect();
     json!({"t": "stream", "contents": contents})
 }
@@ -90,8 +85,7 @@ impl View<'_> {
                     let items: Vec<Json> = array.iter().map(|item| self.field(item)).collect();
                     return json!({"t": "array", "h": handle, "desc": desc, "v": items});
                 };
-                let mut json =
-                    json!({"t": "array", "h": handle, "desc": desc, "hex": hex::encode(bytes)});
+                let mut json = json!({"t": "array", "h": handle, "desc": desc, "hex": hex::encode(bytes)});
                 if let Ok(nested) = Document::parse(bytes.to_vec(), &Limits::default()) {
                     json["nested"] = view(&nested);
                 }
@@ -100,8 +94,7 @@ impl View<'_> {
             Value::Object(object) => {
                 let desc = self.class(Some(object.class()));
                 let handle = self.number(node);
-                let levels: Vec<Json> =
-                    object.levels().into_iter().map(|l| self.level(l)).collect();
+                let levels: Vec<Json> = object.levels().into_iter().map(|l| self.level(l)).collect();
                 json!({"t": "object", "h": handle, "desc": desc, "data": levels})
             }
             Value::Aborted(aborted) => {
@@ -117,11 +110,7 @@ impl View<'_> {
 
     fn level(&mut self, level: java_object_stream::ObjectLevel<'_>) -> Json {
         let class = level.class();
-        let name = if class.is_proxy() {
-            "(proxy)".into()
-        } else {
-            class.name().to_str_lossy().into_owned()
-        };
+        let name = if class.is_proxy() { "(proxy)".into() } else { class.name().to_str_lossy().into_owned() };
         let mut json = Map::new();
         json.insert("class".into(), name.into());
         if !level.is_external() {
@@ -132,11 +121,7 @@ impl View<'_> {
             json.insert("fields".into(), fields.into());
         }
         if let Some(contents) = level.contents() {
-            let key = if level.is_external() {
-                "external"
-            } else {
-                "annotation"
-            };
+            let key = if level.is_external() { "external" } else { "annotation" };
             let contents: Vec<Json> = contents.map(|node| self.node(node)).collect();
             json.insert(key.into(), contents.into());
         }
@@ -167,10 +152,7 @@ impl View<'_> {
         }
         let handle = self.number(class.node());
         if class.is_proxy() {
-            let interfaces: Vec<_> = class
-                .interfaces()
-                .map(|i| i.to_str_lossy().into_owned())
-                .collect();
+            let interfaces: Vec<_> = class.interfaces().map(|i| i.to_str_lossy().into_owned()).collect();
             let annotation: Vec<Json> = class.annotation().map(|node| self.node(node)).collect();
             let superclass = self.class(class.superclass());
             return json!({"t": "proxydesc", "h": handle, "interfaces": interfaces,

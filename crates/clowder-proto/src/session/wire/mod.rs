@@ -11,9 +11,9 @@ mod stream;
 mod trailer;
 mod value;
 
+pub(super) use data::checked_id;
 pub(super) use data::{Block, BlockSession, is_listed_note};
 pub use data::{SessionData, decode_sessions, encode_sessions};
-pub(super) use data::checked_id;
 pub(super) use delta::encode_new_id;
 pub use delta::{Action, ActionKind, Delta, decode_new_id};
 pub use error::{SessionWireError, SessionWireErrorKind};
