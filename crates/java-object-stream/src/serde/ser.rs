@@ -89,11 +89,11 @@ impl Out {
         Map { out: self, threshold_at, buckets_at, size: 0 }
     }
 
-    /// `{variant: content}`
-    fn variant(&mut self, variant: &str) -> Map<'_> {
-        let map = self.map();
-        map.out.writer.write_string(variant);
-        map
+    /// `{variant: content}`, the content to be written by what `begin` makes.
+    fn variant<'a, C>(&'a mut self, variant: &str, begin: impl FnOnce(&'a mut Out) -> C) -> Variant<C> {
+        let Map { threshold_at, buckets_at, .. } = self.map();
+        self.writer.write_string(variant);
+        Variant { threshold_at, buckets_at, content: begin(self) }
     }
 }
 
@@ -105,17 +105,18 @@ pub(super) struct List<'a> {
     size: usize,
 }
 
-impl List<'_> {
+impl<'a> List<'a> {
     fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         self.size += 1;
         value.serialize(&mut *self.out)
     }
 
-    fn close(self) -> Result<(), Error> {
+    fn close(self) -> Result<&'a mut Out, Error> {
         let size = int(self.size)?;
         self.out.writer.patch_i32(self.size_at, size);
         self.out.writer.patch_i32(self.capacity_at, size);
-        Ok(self.out.writer.end_object()?)
+        self.out.writer.end_object()?;
+        Ok(self.out)
     }
 }
 
@@ -127,7 +128,7 @@ pub(super) struct Map<'a> {
     size: usize,
 }
 
-impl Map<'_> {
+impl<'a> Map<'a> {
     fn entry<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), Error> {
         self.out.writer.write_string(key);
         self.value(value)
@@ -138,7 +139,7 @@ impl Map<'_> {
         value.serialize(&mut *self.out)
     }
 
-    fn close(self) -> Result<(), Error> {
+    fn close(self) -> Result<&'a mut Out, Error> {
         let buckets = buckets(self.size);
         let threshold = if self.size == 0 { 0 } else { buckets / 4 * 3 };
         self.out.writer.patch_i32(self.threshold_at, int(threshold)?);
@@ -146,45 +147,23 @@ impl Map<'_> {
         self.out.writer.patch_i32(self.buckets_at + 4, int(self.size)?);
         self.out.writer.end_annotation();
         self.out.writer.write_bool(false);
-        Ok(self.out.writer.end_object()?)
+        self.out.writer.end_object()?;
+        Ok(self.out)
     }
 }
 
-/// A variant with data: a list or a map as the only entry of a map.
-pub(super) struct Variant<'a> {
+/// A variant with data: its content, a list or a map, as the only entry of a map.
+pub(super) struct Variant<C> {
     threshold_at: usize,
     buckets_at: usize,
-    content: Content<'a>,
+    content: C,
 }
 
-enum Content<'a> {
-    List(List<'a>),
-    Map(Map<'a>),
-}
-
-impl<'a> Variant<'a> {
-    fn list(out: &'a mut Out, variant: &str) -> Self {
-        let Map { threshold_at, buckets_at, .. } = out.variant(variant);
-        Variant { threshold_at, buckets_at, content: Content::List(out.list()) }
-    }
-
-    fn map(out: &'a mut Out, variant: &str) -> Self {
-        let Map { threshold_at, buckets_at, .. } = out.variant(variant);
-        Variant { threshold_at, buckets_at, content: Content::Map(out.map()) }
-    }
-
-    fn close(self) -> Result<(), Error> {
-        let out = match self.content {
-            Content::List(List { out, size_at, capacity_at, size }) => {
-                List { out: &mut *out, size_at, capacity_at, size }.close()?;
-                out
-            }
-            Content::Map(Map { out, threshold_at, buckets_at, size }) => {
-                Map { out: &mut *out, threshold_at, buckets_at, size }.close()?;
-                out
-            }
-        };
-        Map { out, threshold_at: self.threshold_at, buckets_at: self.buckets_at, size: 1 }.close()
+impl<C> Variant<C> {
+    fn close<'a>(self, close: impl FnOnce(C) -> Result<&'a mut Out, Error>) -> Result<(), Error> {
+        let Variant { threshold_at, buckets_at, content } = self;
+        let out = close(content)?;
+        Map { out, threshold_at, buckets_at, size: 1 }.close().map(drop)
     }
 }
 
@@ -194,10 +173,10 @@ impl<'a> Serializer for &'a mut Out {
     type SerializeSeq = List<'a>;
     type SerializeTuple = List<'a>;
     type SerializeTupleStruct = List<'a>;
-    type SerializeTupleVariant = Variant<'a>;
+    type SerializeTupleVariant = Variant<List<'a>>;
     type SerializeMap = Map<'a>;
     type SerializeStruct = Map<'a>;
-    type SerializeStructVariant = Variant<'a>;
+    type SerializeStructVariant = Variant<Map<'a>>;
 
     fn serialize_bool(self, value: bool) -> Result<(), Error> {
         self.writer.write_boolean(value);
@@ -309,7 +288,7 @@ impl<'a> Serializer for &'a mut Out {
     ) -> Result<(), Error> {
         let mut map = self.map();
         map.entry(variant, value)?;
-        map.close()
+        map.close().map(drop)
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<List<'a>, Error> {
@@ -330,8 +309,8 @@ impl<'a> Serializer for &'a mut Out {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Variant<'a>, Error> {
-        Ok(Variant::list(self, variant))
+    ) -> Result<Variant<List<'a>>, Error> {
+        Ok(self.variant(variant, Out::list))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Map<'a>, Error> {
@@ -348,8 +327,8 @@ impl<'a> Serializer for &'a mut Out {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Variant<'a>, Error> {
-        Ok(Variant::map(self, variant))
+    ) -> Result<Variant<Map<'a>>, Error> {
+        Ok(self.variant(variant, Out::map))
     }
 }
 
@@ -362,7 +341,7 @@ impl ser::SerializeSeq for List<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        self.close()
+        self.close().map(drop)
     }
 }
 
@@ -375,7 +354,7 @@ impl ser::SerializeTuple for List<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        self.close()
+        self.close().map(drop)
     }
 }
 
@@ -388,7 +367,7 @@ impl ser::SerializeTupleStruct for List<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        self.close()
+        self.close().map(drop)
     }
 }
 
@@ -405,7 +384,7 @@ impl ser::SerializeMap for Map<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        self.close()
+        self.close().map(drop)
     }
 }
 
@@ -418,38 +397,32 @@ impl ser::SerializeStruct for Map<'_> {
     }
 
     fn end(self) -> Result<(), Error> {
-        self.close()
+        self.close().map(drop)
     }
 }
 
-impl ser::SerializeTupleVariant for Variant<'_> {
+impl ser::SerializeTupleVariant for Variant<List<'_>> {
     type Ok = ();
     type Error = Error;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        match &mut self.content {
-            Content::List(list) => list.push(value),
-            Content::Map(_) => unreachable!("a tuple variant holds a list"),
-        }
+        self.content.push(value)
     }
 
     fn end(self) -> Result<(), Error> {
-        self.close()
+        self.close(|list| list.close())
     }
 }
 
-impl ser::SerializeStructVariant for Variant<'_> {
+impl ser::SerializeStructVariant for Variant<Map<'_>> {
     type Ok = ();
     type Error = Error;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-        match &mut self.content {
-            Content::Map(map) => map.entry(key, value),
-            Content::List(_) => unreachable!("a struct variant holds a map"),
-        }
+        self.content.entry(key, value)
     }
 
     fn end(self) -> Result<(), Error> {
-        self.close()
+        self.close(|map| map.close())
     }
 }
