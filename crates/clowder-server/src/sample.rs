@@ -37,7 +37,7 @@ impl From<SessionError> for Refused {
     fn from(error: SessionError) -> Self {
         let status = match error {
             SessionError::Ended => StatusCode::CONFLICT,
-            SessionError::TooManySessions => StatusCode::SERVICE_UNAVAILABLE,
+            SessionError::TooManySessions { .. } => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Refused(status, error.to_string())

@@ -23,6 +23,7 @@ pub use clowder_proto::wire::{Member, MemberId, Message, MessageId, options};
 pub use config::{ChannelLimits, Timeouts};
 pub use error::{Full, SendError, SendFailure, StartError};
 pub use inbox::{Delivery, Inbox};
+pub use membership::{Multicast, StaticMember};
 pub use route::Listener;
 pub use send::{Fate, Pending, Receipt, SendOptions};
 pub use session::Session;

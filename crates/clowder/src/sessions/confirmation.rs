@@ -30,6 +30,7 @@ impl Ticket {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[cfg(test)]
     pub(crate) fn is_settled(&self) -> bool {
         matches!(*self.fate(), Fate::Settled)
     }

@@ -44,11 +44,6 @@ impl Contexts {
         }
     }
 
-    pub(super) fn unregister(&self, core: &Arc<Core>) {
-        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-        by_name.retain(|_, other| !other.ptr_eq(&Arc::downgrade(core)));
-    }
-
     /// Managers that a message is for.
     fn of(&self, context: Option<&JavaStr>) -> Vec<Arc<Core>> {
         let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
