@@ -5,14 +5,25 @@
 
 #![forbid(unsafe_code)]
 
+mod java;
 pub mod mutate;
 pub mod seeds;
+mod session;
 mod wire;
 
+pub use java::java_stream;
+pub use session::{delta, session_message};
 pub use wire::{frame, member, message};
 
 /// A target by its name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test and the seeds.
-pub const TARGETS: [Target; 3] = [("frame", frame), ("member", member), ("message", message)];
+pub const TARGETS: [Target; 6] = [
+    ("frame", frame),
+    ("member", member),
+    ("message", message),
+    ("java_stream", java_stream),
+    ("session_message", session_message),
+    ("delta", delta),
+];

@@ -20,6 +20,9 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
         "frame" => transport(|name| !name.starts_with("member-") && !name.starts_with("data-")),
         "message" => transport(|name| name.starts_with("data-")).into_iter().chain(frame_contents()).collect(),
         "member" => transport(|name| name.starts_with("member-") || name.starts_with("multicast-")),
+        "java_stream" => listed("java-serialization.json", |vector| &vector["hex"]),
+        "session_message" => listed("session.json", |vector| &vector["message_hex"]),
+        "delta" => deltas(),
         _ => Vec::new(),
     }
 }
@@ -32,6 +35,22 @@ fn transport(wanted: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)> {
             let name = vector["name"].as_str()?;
             wanted(name).then(|| Some((name.to_owned(), unhex(&vector["hex"])?)))?
         })
+        .collect()
+}
+
+fn listed(file: &str, hex: impl Fn(&Value) -> &Value) -> Vec<(String, Vec<u8>)> {
+    let document = vectors(file);
+    let vectors = document["vectors"].as_array().expect("a list of vectors").iter();
+    vectors.filter_map(|vector| Some((vector["name"].as_str()?.to_owned(), unhex(hex(vector))?))).collect()
+}
+
+/// The payloads of the recorded SESSION-DELTA messages.
+fn deltas() -> Vec<(String, Vec<u8>)> {
+    let document = vectors("session.json");
+    let vectors = document["vectors"].as_array().expect("a list of vectors").iter();
+    let deltas = vectors.filter(|vector| vector["message"]["delta"].is_object());
+    deltas
+        .filter_map(|vector| Some((vector["name"].as_str()?.to_owned(), unhex(&vector["message"]["payload_hex"])?)))
         .collect()
 }
 

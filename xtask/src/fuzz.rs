@@ -1,15 +1,14 @@
-//! The fuzz targets: with coverage guidance on nightly, and as a smoke test on stable.
+//! The fuzz targets with coverage guidance, on nightly.
 //!
-//! `fuzz/` is a workspace of its own, because its default features need libFuzzer. Without them it is an ordinary
-//! library whose tests run every target over the golden vectors and over mutations of them.
+//! Without its feature `libfuzzer`, `fuzz/` is an ordinary library of the workspace, whose tests run every target over
+//! the golden vectors and over mutations of them.
 
 use anyhow::{Context, Result, bail};
 
 use crate::shell::{Program, which};
-use crate::test::{lock_flag, target_folder};
+use crate::test::lock_flag;
 
-const MANIFEST: &str = "fuzz/Cargo.toml";
-const TARGETS: [&str; 3] = ["frame", "message", "member"];
+const TARGETS: [&str; 6] = ["frame", "message", "member", "java_stream", "session_message", "delta"];
 const SECONDS: u64 = 120;
 
 /// `cargo xtask fuzz [TARGET] [--seconds N]`.
@@ -23,7 +22,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         println!("\n== fuzz {target} for {seconds} s");
         let limit = format!("-max_total_time={seconds}");
         // 64 KiB is beyond every length that a decoder looks at twice; 512 MiB is far beyond its limits.
-        let arguments = ["fuzz", "run", target, "--", &limit, "-max_len=65536", "-rss_limit_mb=512"];
+        let arguments = ["fuzz", "run", "--features", "libfuzzer", target, "--", &limit, "-max_len=65536", "-rss_limit_mb=512"];
         Program::cargo(&arguments)
             .env("RUSTUP_TOOLCHAIN", "nightly")
             .run()
@@ -54,34 +53,10 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Vec<&'a str>, u64)> {
 
 /// `cargo xtask fuzz-seeds`: what the golden vectors hold, one file each, as the corpus to start from.
 pub(crate) fn seeds() -> Result<()> {
-    stable("run", &["--bin", "seeds"]).run()?;
-    Ok(())
-}
-
-/// Every target over all seeds and a fixed number of mutations of each.
-pub(crate) fn smoke() -> Program {
-    stable("test", &["--lib", "--tests"])
-}
-
-pub(crate) fn clippy() -> Result<()> {
-    let mut arguments = vec!["clippy", "--manifest-path", MANIFEST, "--no-default-features"];
-    arguments.extend(["--lib", "--tests", "--bin", "seeds"]);
-    let folder = target_folder();
-    arguments.extend(["--target-dir", &folder]);
+    let mut arguments = vec!["run", "--package", "clowder-fuzz", "--bin", "seeds"];
     arguments.extend(lock_flag());
-    arguments.extend(["--", "-D", "warnings"]);
     Program::cargo(&arguments).run()?;
     Ok(())
-}
-
-/// A cargo command on the crate without libFuzzer; its dependencies are shared with the workspace's build.
-fn stable(command: &str, rest: &[&str]) -> Program {
-    let folder = target_folder();
-    let mut arguments = vec![command, "--manifest-path", MANIFEST, "--no-default-features"];
-    arguments.extend(["--target-dir", &folder]);
-    arguments.extend(lock_flag());
-    arguments.extend(rest);
-    Program::cargo(&arguments)
 }
 
 #[cfg(test)]

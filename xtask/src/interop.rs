@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::needs;
 use crate::shell::{Counts, Program};
-use crate::test::{Runner, lock_flag, target_folder};
+use crate::test::{self, lock_flag, target_folder};
 
-/// Path of the debug binary after building it.
-pub(crate) fn build_clowder() -> Result<String> {
-    let mut arguments = vec!["build", "--package", "clowder-server", "--bin", "clowder"];
+/// Path of the debug binary after building it, with the features that the tests' build has.
+fn build_clowder() -> Result<String> {
+    let mut arguments = vec!["build", "--workspace"];
     arguments.extend(lock_flag());
     Program::cargo(&arguments).run()?;
     let binary = std::path::Path::new(&target_folder()).join("debug/clowder");
@@ -24,9 +24,7 @@ pub(crate) fn tests(filter: Option<&str>) -> Result<(Counts, bool)> {
         Ok(given) => given,
         Err(_) => build_clowder()?,
     };
-    let mut selection = vec!["--package", "clowder-interop"];
-    selection.extend(filter);
-    Runner::find().tests(&selection).env("CLOWDER_BIN", binary).run_counting()
+    test::tests(true, filter).env("CLOWDER_BIN", binary).run_counting()
 }
 
 /// `cargo xtask interop [filter]`.

@@ -6,43 +6,45 @@ use anyhow::{Result, bail};
 
 use crate::report::{Done, Report};
 use crate::shell::{Counts, Program, in_ci, which};
-use crate::{fuzz, interop, needs, tidy};
+use crate::{interop, needs, tidy};
 
 type Step = fn(&mut Counts) -> Result<Done>;
 
-const STEPS: [(&str, &str, Step); 9] = [
+const STEPS: [(&str, &str, Step); 7] = [
     ("fmt", "all code is formatted", fmt),
     ("tidy", "rules that no compiler checks", tidy_step),
-    ("clippy", "lints, with all features and with none", clippy),
+    ("clippy", "lints of all targets", clippy),
     ("doc", "the documentation builds without a warning", doc),
-    ("unit", "unit, property, golden vector and driver tests", unit),
+    ("unit", "unit, property, golden vector, driver and simulation tests; every fuzz target over its seeds", unit),
     ("doctest", "the examples in the documentation", doctest),
-    ("sim", "seeded simulation with invariant checkers", sim),
-    ("fuzz-smoke", "the fuzz targets over the golden vectors and mutations of them", fuzz_smoke),
     ("interop", "real Tomcats beside Clowder", interop_step),
 ];
 
-/// Which program runs the tests: nextest if it is installed, else cargo itself.
-pub(crate) enum Runner {
-    Nextest,
-    Cargo,
-}
+/// The package whose tests need real Tomcats.
+const INTEROP: &str = "clowder-interop";
 
-impl Runner {
-    pub(crate) fn find() -> Runner {
-        if which("cargo-nextest").is_some() { Runner::Nextest } else { Runner::Cargo }
+/// All tests but those beside Tomcats, or only those (whose names contain `filter`); no documentation tests.
+///
+/// Always the whole workspace: a smaller selection has other features of its dependencies, and cargo would compile
+/// them all once more for it. Nextest runs the tests if it is installed, else cargo itself.
+pub(crate) fn tests(beside_tomcats: bool, filter: Option<&str>) -> Program {
+    let expression = match (beside_tomcats, filter) {
+        (false, _) => format!("not package({INTEROP})"),
+        (true, None) => format!("package({INTEROP})"),
+        (true, Some(filter)) => format!("package({INTEROP}) & test({filter})"),
+    };
+    let mut arguments = if which("cargo-nextest").is_some() {
+        vec!["nextest", "run", "--workspace", "--no-fail-fast", "--filterset", &expression]
+    } else if beside_tomcats {
+        vec!["test", "--package", INTEROP, "--no-fail-fast", "--lib", "--bins", "--tests"]
+    } else {
+        vec!["test", "--workspace", "--exclude", INTEROP, "--no-fail-fast", "--lib", "--bins", "--tests"]
+    };
+    arguments.extend(lock_flag());
+    if arguments[0] == "test" {
+        arguments.extend(filter);
     }
-
-    /// The unit and integration tests of a selection of packages (no documentation tests).
-    pub(crate) fn tests(&self, selection: &[&str]) -> Program {
-        let mut arguments = match self {
-            Runner::Nextest => vec!["nextest", "run", "--no-fail-fast", "--no-tests=pass"],
-            Runner::Cargo => vec!["test", "--no-fail-fast", "--lib", "--bins", "--tests"],
-        };
-        arguments.extend(lock_flag());
-        arguments.extend(selection);
-        Program::cargo(&arguments)
-    }
+    Program::cargo(&arguments)
 }
 
 /// In continuous integration the lock file is part of what is tested.
@@ -50,7 +52,7 @@ pub(crate) fn lock_flag() -> Option<&'static str> {
     in_ci().then_some("--locked")
 }
 
-/// Where cargo builds: shared by the workspace and by `fuzz/`.
+/// Where cargo builds.
 pub(crate) fn target_folder() -> String {
     std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned())
 }
@@ -78,7 +80,6 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
 
 fn fmt(_: &mut Counts) -> Result<Done> {
     Program::cargo(&["fmt", "--all", "--check"]).run()?;
-    Program::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()?;
     Ok(Done::Ran)
 }
 
@@ -88,16 +89,10 @@ fn tidy_step(_: &mut Counts) -> Result<Done> {
 }
 
 fn clippy(_: &mut Counts) -> Result<Done> {
-    let lint = |selection: &[&str]| {
-        let mut arguments = vec!["clippy"];
-        arguments.extend(selection);
-        arguments.extend(lock_flag());
-        arguments.extend(["--", "-D", "warnings"]);
-        Program::cargo(&arguments).run()
-    };
-    lint(&["--workspace", "--all-targets", "--all-features"])?;
-    lint(&["--package", "clowder", "--no-default-features"])?;
-    fuzz::clippy()?;
+    let mut arguments = vec!["clippy", "--workspace", "--all-targets"];
+    arguments.extend(lock_flag());
+    arguments.extend(["--", "-D", "warnings"]);
+    Program::cargo(&arguments).run()?;
     Ok(Done::Ran)
 }
 
@@ -109,23 +104,13 @@ fn doc(_: &mut Counts) -> Result<Done> {
 }
 
 fn unit(counts: &mut Counts) -> Result<Done> {
-    let others = ["--exclude", "clowder-interop", "--exclude", "clowder-sim"];
-    let selection = [&["--workspace"][..], &others].concat();
-    counted(counts, Runner::find().tests(&selection))
+    counted(counts, tests(false, None))
 }
 
 fn doctest(counts: &mut Counts) -> Result<Done> {
     let mut arguments = vec!["test", "--doc", "--workspace"];
     arguments.extend(lock_flag());
     counted(counts, Program::cargo(&arguments))
-}
-
-fn sim(counts: &mut Counts) -> Result<Done> {
-    counted(counts, Runner::find().tests(&["--package", "clowder-sim"]))
-}
-
-fn fuzz_smoke(counts: &mut Counts) -> Result<Done> {
-    counted(counts, fuzz::smoke())
 }
 
 fn interop_step(counts: &mut Counts) -> Result<Done> {

@@ -193,8 +193,8 @@ async fn parallel_requests_lose_no_update() {
     let id = call(&app, "/inc", None).await.id().unwrap().to_owned();
     let mut requests = tokio::task::JoinSet::new();
     for n in 0..200 {
-        let (app, id) = (app.clone(), id.clone());
-        requests.spawn(async move { call(&app, &format!("/set/a{n}"), Some(&id)).await.status });
+        let (setter, of) = (app.clone(), id.clone());
+        requests.spawn(async move { call(&setter, &format!("/set/a{n}"), Some(&of)).await.status });
         let (app, id) = (app.clone(), id.clone());
         requests.spawn(async move { call(&app, "/inc", Some(&id)).await.status });
     }

@@ -124,7 +124,8 @@ mod tests {
             let mut out = Vec::new();
             push(&mut out, &text);
             prop_assert_eq!(out.len(), len(&text));
-            prop_assert_eq!(to_text(&out).as_deref(), Some(text.as_str()));
+            let back = to_text(&out);
+            prop_assert_eq!(back.as_deref(), Some(text.as_str()));
         }
 
         #[test]

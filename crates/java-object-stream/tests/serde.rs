@@ -64,7 +64,7 @@ fn javas_collections_are_read() {
         assert!(read.as_ref().is_ok_and(|list| !list.is_empty()), "{name}: {read:?}");
     }
     for name in ["empty_list", "empty_set", "list_of_0"] {
-        assert_eq!(from_bytes::<Vec<i32>>(&vector(name)).unwrap(), [], "{name}");
+        assert_eq!(from_bytes::<Vec<i32>>(&vector(name)).unwrap(), Vec::<i32>::new(), "{name}");
     }
     assert!(from_bytes::<BTreeMap<String, i32>>(&vector("empty_map")).unwrap().is_empty());
 }
@@ -75,7 +75,7 @@ fn widths_are_converted_if_the_number_fits() {
     assert_eq!(from_bytes::<u8>(&to_bytes(&200u64).unwrap()).unwrap(), 200);
     assert!(matches!(from_bytes::<i8>(&to_bytes(&1000).unwrap()), Err(Error::Type(_))));
     assert_eq!(to_bytes(&u64::MAX).unwrap_err(), Error::TooLarge(u64::MAX));
-    assert_eq!(from_bytes::<Vec<u8>>(&vector("byte_array_empty")).unwrap(), []);
+    assert_eq!(from_bytes::<Vec<u8>>(&vector("byte_array_empty")).unwrap(), Vec::<u8>::new());
 }
 
 #[test]

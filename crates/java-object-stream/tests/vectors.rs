@@ -49,7 +49,7 @@ fn a_value_cut_out_of_two_spliced_ones_is_the_value() {
         writer.write_stream_value(&value.bytes).unwrap();
     }
     let all = Document::parse(writer.finish(), &Limits::default()).unwrap();
-    assert_eq!(all.write(), all.source());
+    assert_eq!(all.write(), *all.source());
     let mut cursor = all.cursor();
     for value in &values {
         let node = cursor.read_object().unwrap();

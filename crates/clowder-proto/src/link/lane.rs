@@ -132,16 +132,6 @@ impl Conn {
             false => Some(self.progress + config.connect_timeout),
         }
     }
-
-    #[cfg(test)]
-    pub(super) fn in_flight(&self) -> usize {
-        self.flight.len()
-    }
-
-    #[cfg(test)]
-    pub(super) fn acks_due(&self) -> usize {
-        self.acks_due
-    }
 }
 
 /// A place for one connection, and the messages that go over it and no other.

@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Longest wait for any condition; generous, because nothing is measured here.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The command under test.
-pub fn clowder() -> Command {
+pub(crate) fn clowder() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clowder"));
     command.env_remove("RUST_LOG");
     command
 }
 
 /// Run it to its end with `input` on standard input.
-pub fn run(args: &[&str], input: &[u8]) -> Output {
+pub(crate) fn run(args: &[&str], input: &[u8]) -> Output {
     let mut child = clowder()
         .args(args)
         .stdin(Stdio::piped())
@@ -35,12 +35,12 @@ pub fn run(args: &[&str], input: &[u8]) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// A process whose output is read line by line, and which does not outlive its test.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: Receiver<String>,
@@ -48,7 +48,7 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn start(args: &[String]) -> Self {
+    pub(crate) fn start(args: &[String]) -> Self {
         let mut child = clowder()
             .args(args)
             .stdin(Stdio::piped())
@@ -70,12 +70,12 @@ impl Process {
         Process { child, stdin, stdout, stderr }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The next line of standard output.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         match self.stdout.recv_timeout(PATIENCE) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => panic!("no line within {PATIENCE:?}; log:\n{}", self.log()),
@@ -84,7 +84,7 @@ impl Process {
     }
 
     /// Lines of standard output up to one that contains `part`.
-    pub fn lines_until(&self, part: &str) -> Vec<String> {
+    pub(crate) fn lines_until(&self, part: &str) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
             let line = self.line();
@@ -96,21 +96,21 @@ impl Process {
         }
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.stderr.lock().expect("not poisoned").clone()
     }
 
     /// End of standard input.
-    pub fn close_stdin(&mut self) {
+    pub(crate) fn close_stdin(&mut self) {
         self.stdin.take();
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(status.expect("kill runs").success());
     }
 
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         until("the process ends", || {
             status = self.child.try_wait().expect("a child of ours");
@@ -129,7 +129,7 @@ impl Drop for Process {
 }
 
 /// Ask until it is so. The pause only keeps the machine free; nothing depends on its length.
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
@@ -138,14 +138,14 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// A node that has said READY.
-pub struct Node {
-    pub process: Process,
-    pub http: SocketAddr,
-    pub cluster: SocketAddr,
+pub(crate) struct Node {
+    pub(crate) process: Process,
+    pub(crate) http: SocketAddr,
+    pub(crate) cluster: SocketAddr,
 }
 
 impl Node {
-    pub fn start(args: &[String]) -> Self {
+    pub(crate) fn start(args: &[String]) -> Self {
         let mut all: Vec<String> = ["node", "--http", "127.0.0.1:0"].map(str::to_owned).into();
         all.extend_from_slice(args);
         let process = Process::start(&all);
@@ -155,12 +155,12 @@ impl Node {
         Node { process, http: http.parse().expect("an address"), cluster: cluster.parse().expect("an address") }
     }
 
-    pub fn alone() -> Self {
+    pub(crate) fn alone() -> Self {
         Node::start(&["--cluster".into(), "127.0.0.1:0".into()])
     }
 
     /// `count` nodes that name each other.
-    pub fn cluster(count: usize, more: &[&str]) -> Vec<Node> {
+    pub(crate) fn cluster(count: usize, more: &[&str]) -> Vec<Node> {
         let sockets: Vec<TcpListener> =
             (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
         let addresses: Vec<SocketAddr> = sockets.iter().map(|socket| socket.local_addr().expect("bound")).collect();
@@ -180,7 +180,7 @@ impl Node {
     }
 
     /// One request with this cookie: status, JSON, and the id that the answer sets.
-    pub fn get(&self, query: &str, session: Option<&str>) -> (u16, Value, Option<String>) {
+    pub(crate) fn get(&self, query: &str, session: Option<&str>) -> (u16, Value, Option<String>) {
         let agent: ureq::Agent =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into();
         let mut request = agent.get(format!("http://{}/app/s{query}", self.http));
