@@ -42,7 +42,7 @@ pub struct SessionsConfig {
     pub access_notice_max: Duration,
     /// A parallel write at a Tomcat can be lost there when our delta arrives (it forgets its unsent changes). When
     /// both wrote one session within a second, the Tomcat's sessions are fetched and merged, at most this often.
-    /// `None`: never. Default 15 s.
+    /// `None`: never. Default 2 s; a state that takes long to send is asked for at most in a twentieth of the time.
     pub reconcile_every: Option<Duration>,
 }
 
@@ -60,7 +60,7 @@ impl SessionsConfig {
             limits: SessionLimits::default(),
             access_notice_part: 10,
             access_notice_max: Duration::from_secs(60),
-            reconcile_every: Some(Duration::from_secs(15)),
+            reconcile_every: Some(Duration::from_secs(2)),
         }
     }
 }

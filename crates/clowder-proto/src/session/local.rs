@@ -116,7 +116,8 @@ impl Sessions {
     /// The snapshot has the id to put into the cookie. Tomcat: JvmRouteBinderValve.
     pub fn access_routed(&mut self, now: Now, session_id: &str, route: &str) -> Option<Snapshot> {
         let Some(new) = id::rerouted(session_id, route) else { return self.access(now, session_id) };
-        if self.named(now, session_id).is_none() {
+        let current = self.named(now, session_id).and_then(|slot| self.store.get(slot)).map(|entry| &entry.id);
+        if current.is_none_or(|id| *id == JavaStr::from(new.as_str())) {
             // Another request was faster.
             return self.access(now, &new);
         }

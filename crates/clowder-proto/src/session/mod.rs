@@ -31,6 +31,7 @@
 //! ([`SessionsConfig::reconcile_every`]). Writes of one attribute on both sides at once end with one value on all nodes:
 //! the node that notices sends it again.
 
+mod bequest;
 mod clock;
 mod config;
 mod expiry;
@@ -56,6 +57,7 @@ mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
+mod welcome;
 pub mod wire;
 
 use std::collections::{HashMap, VecDeque};

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use super::wire::Delta;
 use super::{JavaStr, SessionLimits, Sessions, Stamp, millis};
 use crate::Now;
-use crate::wire::Member;
+use crate::wire::{Member, MemberId};
 
 #[derive(Debug)]
 pub(super) struct ParkedMessage {
@@ -89,6 +89,15 @@ impl Parked {
             self.arrivals.clear();
         }
         messages
+    }
+
+    /// The sessions that a Clowder node (its deltas have stamps) changed, with the time of its first message.
+    pub(super) fn changed_by(&self, member: &MemberId) -> Vec<(JavaStr, i64)> {
+        let of = |message: &&ParkedMessage| {
+            message.from.id == *member && matches!(message.what, ParkedWhat::Delta { stamps: Some(_), .. })
+        };
+        let sessions = self.sessions.iter();
+        sessions.filter_map(|(id, waiting)| Some((id.clone(), waiting.iter().find(of)?.time))).collect()
     }
 
     /// When the oldest has waited long enough. While state is on its way nothing is given up: it may bring them all.

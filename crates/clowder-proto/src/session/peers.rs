@@ -171,6 +171,9 @@ impl Sessions {
         let clowder = peer.clowder;
         self.peers.list.push(peer);
         self.peers.changed();
+        if clowder {
+            self.welcome(now, &member.id);
+        }
         if !self.requester.is_started() {
             return;
         }
@@ -192,6 +195,8 @@ impl Sessions {
         self.peers.departed.insert(ms, member.clone(), ms);
         self.providers.retain(|provider| provider.to() != member);
         self.asked_member_left(now, member);
+        self.adopt(now, member);
+        self.pass_on(now, clock::node_of(member));
     }
 
     fn is_fresh(&self, member: &Member) -> bool {
@@ -296,6 +301,9 @@ impl Sessions {
         }
         let to = peer.member.clone();
         self.stats.fetched += ids.len() as u64;
+        if reconciling {
+            ids.clear(); // everything
+        }
         self.want_sessions(now, to, ids);
     }
 }

@@ -91,6 +91,9 @@ impl Sessions {
             Some(slot) => {
                 self.stats.expired_by_peer += 1;
                 self.end(now, slot, ended, EndCause::Peer);
+                if ended.explicit {
+                    self.tell_newcomers_of_end(now, &id);
+                }
             }
             None => {
                 let dropped = self.parked.take(id.as_bytes()).len();

@@ -63,7 +63,8 @@ impl Sessions {
         }
     }
 
-    fn note_failed(&mut self, now: Now, member: &MemberId, notice: Notice) {
+    /// The member did not hear of this.
+    pub(super) fn note_failed(&mut self, now: Now, member: &MemberId, notice: Notice) {
         let ms = self.ms(now);
         let delay = millis(self.config.transfer.repair_delay);
         let max = self.config.limits.ended_max;
@@ -81,6 +82,17 @@ impl Sessions {
         let notice = Notice::Expired { id: id.clone(), explicit: true };
         if self.peers.get(&from.id).is_some_and(|peer| !peer.notices.contains(&notice)) {
             self.note_failed(now, &from.id, notice);
+        }
+    }
+
+    /// Who came a short time ago may have this session from a member that did not know of its end either.
+    pub(super) fn tell_newcomers_of_end(&mut self, now: Now, id: &JavaStr) {
+        const NEW_MS: u64 = 60_000;
+        let since = self.ms(now).saturating_sub(NEW_MS);
+        let newcomers = self.peers.iter().filter(|peer| peer.clowder && peer.joined >= since);
+        let newcomers: Vec<MemberId> = newcomers.map(|peer| peer.member.id.clone()).collect();
+        for newcomer in newcomers {
+            self.note_failed(now, &newcomer, Notice::Expired { id: id.clone(), explicit: true });
         }
     }
 

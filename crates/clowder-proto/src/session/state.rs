@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 
+use super::clock::stamp_time;
 use super::{JavaStr, Stamp};
 
 /// The kinds of cells, in the order in which a session lists them.
@@ -150,6 +151,13 @@ impl State {
         if let Some((at, _)) = oldest {
             self.cells.remove(at);
         }
+    }
+
+    /// True if the node changed something since then, or may have made the session: a new one has no stamps.
+    pub(super) fn wrote(&self, node: u32, since_wall: i64) -> bool {
+        let recent = |stamp: Stamp| stamp.node == node && stamp.time >= stamp_time(since_wall);
+        let unstamped = self.max_inactive_stamp == Stamp::default();
+        unstamped || recent(self.max_inactive_stamp) || self.cells.iter().any(|cell| recent(cell.stamp))
     }
 
     /// Bytes that the session takes in a stream, roughly.

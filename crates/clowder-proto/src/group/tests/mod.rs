@@ -69,8 +69,12 @@ pub(super) struct World {
 impl World {
     /// Node 1 with this configuration.
     pub(super) fn new(config: GroupConfig) -> Self {
+        Self::of(member(1, 1), config)
+    }
+
+    pub(super) fn of(local: Member, config: GroupConfig) -> Self {
         let now = start();
-        let mut world = World { group: Group::new(config, member(1, 1), now), now, outs: Outs::default() };
+        let mut world = World { group: Group::new(config, local, now), now, outs: Outs::default() };
         world.drain();
         world
     }

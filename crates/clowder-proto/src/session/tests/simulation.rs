@@ -218,7 +218,7 @@ impl Run {
 
 #[test]
 fn clusters_converge_and_lose_nothing_that_was_acknowledged() {
-    for seed in 0..60 {
+    for seed in 0..150 {
         let mut run = Run::new(seed);
         run.net.faults =
             Faults { loss: run.net.rng.below(25), ack_loss: run.net.rng.below(10), delay: 1 + run.net.rng.below(60) };

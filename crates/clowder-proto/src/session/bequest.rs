@@ -1,0 +1,46 @@
+//! What a member sent shortly before it left: it may have reached only some of the others.
+//!
+//! Its sender can repair that no more, so those that stay tell each other what they know of it. Clowder nodes only:
+//! they merge, where a Tomcat would replace its copy and lose what its running requests changed.
+
+use super::Sessions;
+use super::state::State;
+use super::store::{Entry, SlotRef};
+use crate::Now;
+use crate::wire::MemberId;
+
+/// Longer than a message is retried before its sender gives it up.
+const MARGIN_MS: u64 = 15_000;
+
+impl Sessions {
+    /// `member` has left. Its changes of sessions that are unknown here were acknowledged and wait for what will not
+    /// come from it any more: a session that has these changes alone is better than none.
+    pub(super) fn adopt(&mut self, now: Now, member: &MemberId) {
+        let ms = self.ms(now);
+        for (id, time) in self.parked.changed_by(member) {
+            self.learn(now, Entry::new(id, State::new(time, self.config.max_inactive), ms, time));
+        }
+    }
+
+    /// `node` has left; the members that stay get what it changed last.
+    pub(super) fn pass_on(&mut self, now: Now, node: u32) {
+        let heirs: Vec<MemberId> =
+            self.peers.iter().filter(|peer| peer.clowder).map(|peer| peer.member.id.clone()).collect();
+        if heirs.is_empty() {
+            return;
+        }
+        let since = self.ms(now).saturating_sub(MARGIN_MS);
+        let wall = now.wall_ms() - i64::try_from(MARGIN_MS).expect("a constant of seconds");
+        let recent = self.store.slots().filter(|(_, entry)| entry.changed >= since && entry.state.wrote(node, wall));
+        let slots: Vec<SlotRef> = recent.map(|(slot, _)| slot).collect();
+        let notices = self.recent_notices(since);
+        for heir in heirs {
+            if !slots.is_empty() {
+                self.mark_dirty(now, &heir, slots.iter().copied());
+            }
+            for notice in &notices {
+                self.note_failed(now, &heir, notice.clone());
+            }
+        }
+    }
+}
