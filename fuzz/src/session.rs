@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use clowder_proto::session::SessionLimits;
-use clowder_proto::session::wire::{
-    Delta, Event, SessionMessage, decode_new_id, decode_sessions, encode_sessions,
-};
+use clowder_proto::session::wire::{Delta, Event, SessionMessage, decode_new_id, decode_sessions, encode_sessions};
 
 /// A session message that is accepted is the same after being written and read once more; so is its payload, if it
 /// has whole sessions.

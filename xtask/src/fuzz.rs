@@ -22,7 +22,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         println!("\n== fuzz {target} for {seconds} s");
         let limit = format!("-max_total_time={seconds}");
         // 64 KiB is beyond every length that a decoder looks at twice; 512 MiB is far beyond its limits.
-        let arguments = ["fuzz", "run", "--features", "libfuzzer", target, "--", &limit, "-max_len=65536", "-rss_limit_mb=512"];
+        let arguments =
+            ["fuzz", "run", "--features", "libfuzzer", target, "--", &limit, "-max_len=65536", "-rss_limit_mb=512"];
         Program::cargo(&arguments)
             .env("RUSTUP_TOOLCHAIN", "nightly")
             .run()

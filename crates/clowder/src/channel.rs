@@ -62,6 +62,12 @@ impl Channel {
         self.inner.env.control.view()
     }
 
+    /// Returns when the first view is known: every configured member was tried once and, with multicast, somebody was
+    /// heard or one and a quarter of the heartbeats' period has passed (625 ms by default). Later calls return at once.
+    pub async fn settled(&self) {
+        self.inner.env.control.settled().await;
+    }
+
     /// Every change of the view from now on.
     pub fn views(&self) -> ViewChanges {
         self.inner.env.control.changes()
@@ -229,7 +235,6 @@ impl Channel {
     }
 
     /// Something of another module that lives as long as the channel; made if it is not there.
-    #[allow(dead_code)] // for the session manager
     pub(crate) fn extension<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
         let mut extensions = self.inner.extensions.lock().unwrap_or_else(PoisonError::into_inner);
         let extension = extensions.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(make()));

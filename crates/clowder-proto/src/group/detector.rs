@@ -106,6 +106,11 @@ impl Check {
         self.flight.is_some_and(|flight| flight.why == Why::Lost) || (self.due.is_some() && self.why == Why::Lost)
     }
 
+    /// A probe came back, and none is on its way.
+    pub(super) fn was_answered(&self) -> bool {
+        self.last_start.is_some() && self.flight.is_none()
+    }
+
     /// How many probes in a row were met with silence.
     pub(super) fn timeouts(&self) -> u32 {
         self.timeouts

@@ -123,6 +123,11 @@ impl Group {
         self.due
     }
 
+    /// Everybody known so far is a member, or did not answer a probe: no first probe is due or on its way.
+    pub fn is_settled(&self) -> bool {
+        self.roster.iter().all(|(_, entry)| entry.is_member() || entry.check.was_answered())
+    }
+
     /// Time has passed. Early is harmless.
     pub fn handle_deadline(&mut self, now: Now) {
         self.begin(now);

@@ -84,6 +84,7 @@ use provider::Provider;
 use requester::Requester;
 use send::InFlight;
 use store::Store;
+use welcome::EarlyQuestion;
 
 /// The sessions of one context on one node. See the [module](self).
 #[derive(Debug)]
@@ -96,6 +97,7 @@ pub struct Sessions {
     parked: Parked,
     requester: Requester,
     providers: Vec<Provider>,
+    early: Vec<EarlyQuestion>,
     in_flight: HashMap<Token, InFlight>,
     next_token: u64,
     out: VecDeque<SessionsOut>,
@@ -114,6 +116,7 @@ impl Sessions {
             parked: Parked::new(&config.limits),
             requester: Requester::default(),
             providers: Vec::new(),
+            early: Vec::new(),
             in_flight: HashMap::new(),
             next_token: 0,
             out: VecDeque::new(),
@@ -134,6 +137,7 @@ impl Sessions {
             self.parked.deadline(self.requester.is_asking()),
             self.requester.deadline(),
             self.peers.deadline(),
+            self.early_deadline(),
         ];
         let at = at.into_iter().flatten().min()?;
         Some(self.epoch + Duration::from_millis(at))
@@ -144,6 +148,7 @@ impl Sessions {
         self.requester_due(now);
         self.parked_due(now);
         self.peers_due(now);
+        self.early_due(now);
         self.expiry_due(now);
     }
 

@@ -174,6 +174,7 @@ impl Sessions {
         if clowder {
             self.welcome(now, &member.id);
         }
+        self.answer_newcomer(now, &member.id);
         if !self.requester.is_started() {
             return;
         }

@@ -27,7 +27,7 @@ impl Sessions {
                 Some(slot) => self.accessed(now, from, slot),
                 None => self.park(now, from, id, time, bytes, ParkedWhat::Access),
             },
-            What::GetAll(ids) => self.state_wanted(now, from, &ids, time),
+            What::GetAll(ids) => self.asked_for_state(now, from, ids, time),
             What::Data(sessions) => self.state_block(now, from, sessions),
             What::Delta { id, delta, stamps } => {
                 if delta.session_id != id {

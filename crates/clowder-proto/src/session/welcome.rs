@@ -1,5 +1,6 @@
 //! A member that has just come asks one other member for the state. What is on its way to that one, or failed to
-//! reach it, is missing in the answer: whoever sent it tells the newcomer as well.
+//! reach it, is missing in the answer: whoever sent it tells the newcomer as well. And it is answered when it is a
+//! member here, so that what changes after the answer is sent to it like to everybody.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +8,64 @@ use super::peers::Notice;
 use super::repair::Repairing;
 use super::send::Kind;
 use super::store::SlotRef;
-use super::Sessions;
+use super::{JavaStr, Sessions};
 use crate::Now;
-use crate::wire::MemberId;
+use crate::wire::{Member, MemberId};
 
 /// The newcomer may have asked before it was seen here; a view spreads faster than this.
 const MARGIN_MS: u64 = 2_000;
 
+/// A question of somebody who is not a member here yet.
+#[derive(Debug)]
+pub(super) struct EarlyQuestion {
+    from: Member,
+    ids: Vec<JavaStr>,
+    asked: i64,
+    /// Own clock: when it is answered all the same.
+    until: u64,
+}
+
+/// Seeing a member takes one probe.
+const PATIENCE_MS: u64 = 1_000;
+/// Questions that wait at most; beyond, the oldest is answered.
+const EARLY_MAX: usize = 64;
+
 impl Sessions {
+    /// A question for state: answered now if a member asks, else as soon as it is one.
+    pub(super) fn asked_for_state(&mut self, now: Now, from: &Member, ids: Vec<JavaStr>, asked: i64) {
+        self.early.retain(|question| question.from.id != from.id);
+        if self.peers.get(&from.id).is_some() {
+            self.state_wanted(now, from, &ids, asked);
+            return;
+        }
+        let until = self.ms(now) + PATIENCE_MS;
+        self.early.push(EarlyQuestion { from: from.clone(), ids, asked, until });
+        if self.early.len() > EARLY_MAX {
+            self.answer_early(now, |_| true, 1);
+        }
+    }
+
+    pub(super) fn answer_newcomer(&mut self, now: Now, member: &MemberId) {
+        self.answer_early(now, |question| question.from.id == *member, 1);
+    }
+
+    pub(super) fn early_deadline(&self) -> Option<u64> {
+        self.early.iter().map(|question| question.until).min()
+    }
+
+    pub(super) fn early_due(&mut self, now: Now) {
+        let ms = self.ms(now);
+        self.answer_early(now, |question| question.until <= ms, EARLY_MAX);
+    }
+
+    fn answer_early(&mut self, now: Now, which: impl Fn(&EarlyQuestion) -> bool, max: usize) {
+        for _ in 0..max {
+            let Some(at) = self.early.iter().position(&which) else { return };
+            let EarlyQuestion { from, ids, asked, .. } = self.early.remove(at);
+            self.state_wanted(now, &from, &ids, asked);
+        }
+    }
+
     /// A Clowder node has joined: it gets what this node changed and not all others are known to have.
     pub(super) fn welcome(&mut self, now: Now, member: &MemberId) {
         let since = self.ms(now).saturating_sub(MARGIN_MS);

@@ -68,7 +68,7 @@ mod tests {
         let error = format!("{:#}", read("aced0").unwrap_err());
         assert!(error.contains("5 digits"), "{error}");
         let error = format!("{:#}", read("capture.bin").unwrap_err());
-        assert!(error.contains("@capture.bin") && error.contains("character 2"), "{error}");
+        assert!(error.contains("@capture.bin") && error.contains("character 3"), "{error}");
         assert!(read("").is_err());
     }
 

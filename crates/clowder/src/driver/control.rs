@@ -55,6 +55,14 @@ pub(crate) enum Report {
     Heard { member: Member },
 }
 
+/// How much of the group this node has seen since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sight {
+    /// Nobody's first probe is open.
+    settled: bool,
+    has_members: bool,
+}
+
 enum Command {
     Report(Report),
     Notice(Member, Notice),
@@ -67,6 +75,9 @@ pub(crate) struct Control {
     commands: mpsc::Sender<Command>,
     detector: DetectorConfig,
     ended: watch::Receiver<bool>,
+    sight: watch::Receiver<Sight>,
+    /// When somebody who is there would have been heard.
+    discovered_at: Instant,
     datagrams: Mutex<Option<mpsc::Receiver<Message>>>,
 }
 
@@ -99,6 +110,9 @@ impl Control {
         let (commands, inbox) = mpsc::channel(config.reports_max.max(1));
         let (datagrams, datagrams_inbox) = mpsc::channel(DATAGRAM_MESSAGES_MAX);
         let (ending, ended) = watch::channel(false);
+        let (seen, sight) = watch::channel(Sight::default());
+        let period = config.multicast.as_ref().map(|multicast| multicast.heartbeats.frequency);
+        let discovered_at = Instant::now() + period.map_or(Duration::ZERO, |period| period + period / 4);
         let task = Task {
             group,
             views: Arc::clone(&views),
@@ -112,6 +126,7 @@ impl Control {
             watch_serial: 0,
             notices: JoinSet::new(),
             drops: DropLog::default(),
+            seen,
             stopped: false,
         };
         tokio::spawn(async move {
@@ -119,12 +134,28 @@ impl Control {
             let _ = ending.send(true); // nobody waits: no harm
         });
         let datagrams = Mutex::new(Some(datagrams_inbox));
-        Ok(Control { views, commands, detector: config.detector, ended, datagrams })
+        Ok(Control { views, commands, detector: config.detector, ended, sight, discovered_at, datagrams })
     }
 
     /// The current view. Never blocks.
     pub(crate) fn view(&self) -> Arc<View> {
         self.views.current()
+    }
+
+    /// Returns when the view is what this node can know so shortly after its start: see `Channel::settled`.
+    pub(crate) async fn settled(&self) {
+        let mut sight = self.sight.clone();
+        loop {
+            let seen = *sight.borrow_and_update();
+            let discovered = seen.has_members || Instant::now() >= self.discovered_at;
+            if seen.settled && discovered {
+                return;
+            }
+            tokio::select! {
+                changed = sight.changed() => if changed.is_err() { return },
+                () = sleep_until(Some(self.discovered_at)), if !discovered => {}
+            }
+        }
     }
 
     /// The changes from now on.
@@ -223,6 +254,7 @@ struct Task {
     watch_serial: u64,
     notices: JoinSet<()>,
     drops: DropLog,
+    seen: watch::Sender<Sight>,
     stopped: bool,
 }
 
@@ -231,6 +263,7 @@ impl Task {
         for out in pending {
             self.perform(out);
         }
+        self.look();
         let mut buffer = vec![0; DATAGRAM_MAX];
         let mut length = 0;
         while !self.stopped {
@@ -240,8 +273,15 @@ impl Task {
                 self.perform(out);
             }
             self.landed = None;
+            self.look();
         }
         self.part().await;
+    }
+
+    fn look(&self) {
+        let has_members = self.views.peek(|view| !view.members().is_empty());
+        let sight = Sight { settled: self.group.is_settled(), has_members };
+        self.seen.send_if_modified(|last| std::mem::replace(last, sight) != sight);
     }
 
     async fn next_event(

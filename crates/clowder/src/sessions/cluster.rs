@@ -28,6 +28,8 @@ pub(super) async fn start(
     if !contexts_of(channel).register(&core) {
         return Err(SessionError::ContextTaken { context: core.context.clone() });
     }
+    // A node that believes itself alone asks nobody.
+    channel.settled().await;
     let changes = channel.views();
     let members = changes.view().members().to_vec();
     core.input(|inner, now| {

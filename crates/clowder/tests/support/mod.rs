@@ -8,22 +8,22 @@ use tower_service::Service;
 
 /// What came back.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: String,
     /// The whole `Set-Cookie` header, if there was one.
-    pub set_cookie: Option<String>,
+    pub(crate) set_cookie: Option<String>,
 }
 
 impl Answer {
     /// The id in `Set-Cookie`.
-    pub fn id(&self) -> Option<&str> {
+    pub(crate) fn id(&self) -> Option<&str> {
         self.set_cookie.as_deref()?.strip_prefix("JSESSIONID=")?.split(';').next()
     }
 }
 
 /// One request with this cookie.
-pub async fn call(app: &Router, path: &str, id: Option<&str>) -> Answer {
+pub(crate) async fn call(app: &Router, path: &str, id: Option<&str>) -> Answer {
     let mut request = Request::builder().uri(path);
     if let Some(id) = id {
         request = request.header(COOKIE, format!("theme=dark; JSESSIONID={id}"));
@@ -39,13 +39,13 @@ pub async fn call(app: &Router, path: &str, id: Option<&str>) -> Answer {
 
 /// A user's browser.
 #[derive(Default)]
-pub struct Browser {
-    pub id: Option<String>,
+pub(crate) struct Browser {
+    pub(crate) id: Option<String>,
 }
 
 impl Browser {
     /// Requests `path` and keeps what `Set-Cookie` says.
-    pub async fn get(&mut self, app: &Router, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, app: &Router, path: &str) -> Answer {
         let answer = call(app, path, self.id.as_deref()).await;
         if let Some(id) = answer.id() {
             self.id = (!id.is_empty()).then(|| id.to_owned());

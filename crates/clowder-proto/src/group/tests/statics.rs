@@ -269,3 +269,14 @@ fn a_configured_id_at_an_address_that_another_process_holds_does_not_join() {
     }
     assert_eq!(world.group.roster.members(), [member(2, 2)]);
 }
+
+#[test]
+fn a_group_is_settled_when_every_first_probe_is_answered() {
+    let (here, there) = (member(2, 1), member(3, 1));
+    let mut world = World::new(configured(&[here.clone(), there.clone()]));
+    assert!(!world.group.is_settled());
+    world.answer(&here, Verdict::Alive);
+    assert!(!world.group.is_settled());
+    world.answer(&there, REFUSED);
+    assert!(world.group.is_settled());
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::net::{Net, config, text};
+use super::net::{CONTEXT, Net, clowder, config, text};
 use super::tomcat::Tomcat;
 use crate::session::{Incoming, JavaStr, SessionLimits, Sessions, SessionsConfig, SessionsOut, TransferConfig, wire};
 
@@ -294,6 +294,8 @@ fn the_snapshot_time_is_never_later_than_the_question() {
     let body = wire::SessionMessage::of(wire::Event::GetAll, &context, b"GET-ALL", Some(asked), None).encode();
     let incoming = Incoming::decode(&body, &SessionLimits::default()).expect("decodes");
     let tomcat = super::net::tomcat(9);
+    net.machine(0).joined(now, tomcat.clone());
+    sends(net.machine(0));
     net.machine(0).received(now, &tomcat, incoming);
     let mut times = Vec::new();
     while let Some(out) = net.machine(0).poll() {
@@ -303,4 +305,24 @@ fn the_snapshot_time_is_never_later_than_the_question() {
         net.machine(0).sent(now, send.token, &tomcat.id, true);
     }
     assert_eq!(times, [Some(asked), Some(asked)]);
+}
+
+#[test]
+fn who_asks_before_it_is_a_member_is_answered_when_it_is_one() {
+    let mut net = Net::of(1);
+    net.session(0, "A");
+    let stranger = clowder(9);
+    let (event, time) = (wire::Event::GetAll, Some(net.now.wall_ms()));
+    let question = wire::SessionMessage::of(event, &JavaStr::from(CONTEXT), b"GET-ALL", time, None);
+    let question = Incoming::decode(&question.encode(), &SessionLimits::default()).expect("decodes");
+    let now = net.now;
+    net.machine(0).received(now, &stranger, question);
+    assert_eq!(sends(net.machine(0)), 0);
+    net.machine(0).joined(now, stranger);
+    // Its state is asked for in turn, and its question is answered.
+    assert!(sends(net.machine(0)) >= 2);
+}
+
+fn sends(machine: &mut Sessions) -> usize {
+    std::iter::from_fn(|| machine.poll()).filter(|out| matches!(out, SessionsOut::Send(_))).count()
 }

@@ -28,10 +28,11 @@ pub fn boolean(value: bool) -> Bytes {
     Bytes::from([BOOLEAN, &[u8::from(value)]].concat())
 }
 
-/// The truth value, if the stream is a `java.lang.Boolean`.
+/// The truth value, if the stream is a `java.lang.Boolean` as Java writes it; other bytes than 0 and 1 stay as they are.
 pub fn boolean_value(stream: &[u8]) -> Option<bool> {
     match stream.strip_prefix(BOOLEAN)? {
-        [value] => Some(*value != 0),
+        [0] => Some(false),
+        [1] => Some(true),
         _ => None,
     }
 }
