@@ -1,5 +1,7 @@
 //! `clowder decode`: every golden vector through the binary, and what it says about damaged ones.
 
+#![allow(clippy::unwrap_used)] // in tests a panic is the right report
+
 mod support;
 
 use serde_json::Value;

@@ -122,6 +122,7 @@ impl Channel {
     ///
     /// # Errors
     /// The queue of a target is full.
+    #[expect(clippy::result_large_err, reason = "not larger than the success")]
     pub fn try_send<T: Borrow<Member>>(
         &self,
         targets: impl IntoIterator<Item = T>,
@@ -180,7 +181,8 @@ impl Channel {
         if targets.is_empty() {
             return done(Parts::default().result());
         }
-        let peers: Vec<_> = targets.iter().map(|target| self.inner.target(target.borrow(), &outbound)).collect();
+        let inner = &self.inner;
+        let peers: Vec<_> = targets.iter().map(|target| inner.target(target.borrow(), &outbound)).collect();
         let members: Vec<Member> = targets.iter().map(|target| target.borrow().clone()).collect();
         let then = Then::new(
             members.len(),
@@ -281,6 +283,7 @@ impl Inner {
     }
 
     /// The peer of a target; else its outcome.
+    #[expect(clippy::result_large_err, reason = "rare, and moved once")]
     fn target(&self, member: &Member, outbound: &Outbound) -> Result<Arc<Peer>, Part> {
         let failure = match self.env.peer(member) {
             _ if outbound.too_large => Failure::TooLarge,

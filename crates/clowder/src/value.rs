@@ -11,10 +11,7 @@ use crate::SessionError;
 
 /// The value as a stream with one object.
 pub(crate) fn write<T: Serialize + ?Sized>(name: &str, value: &T) -> Result<Bytes, SessionError> {
-    match java_object_stream::to_bytes(value) {
-        Ok(stream) => Ok(Bytes::from(stream)),
-        Err(source) => Err(SessionError::Unwritable { name: name.to_owned(), source }),
-    }
+    java_object_stream::to_bytes(value).map_err(|source| SessionError::Unwritable { name: name.to_owned(), source })
 }
 
 /// The stream's object as a Rust value.

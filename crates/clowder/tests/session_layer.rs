@@ -1,5 +1,7 @@
 //! The session layer on one node: cookies, typed attributes, parallel requests. No socket, no cluster.
 
+#![allow(clippy::unwrap_used)] // in tests a panic is the right report
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -80,10 +80,7 @@ impl Sessions {
         while let Some(provider) = self.providers.get_mut(index)
             && provider.in_flight.len() < window
         {
-            let (slots, attempts) = match provider.again.pop() {
-                Some(block) => block,
-                None => (Vec::new(), 0),
-            };
+            let (slots, attempts) = provider.again.pop().unwrap_or_default();
             let (time, to) = (provider.time, Arc::clone(&provider.single));
             let slots = if attempts == 0 { self.next_slots(index) } else { slots };
             let provider = &mut self.providers[index];

@@ -107,7 +107,7 @@ struct Sender {
 
 impl Operation for Sender {
     async fn once(&mut self) -> bool {
-        self.channel.send([self.to.clone()], self.body.clone(), self.options.clone()).await.is_ok()
+        self.channel.send([self.to.clone()], self.body.clone(), self.options).await.is_ok()
     }
 }
 

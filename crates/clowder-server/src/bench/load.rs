@@ -87,7 +87,7 @@ mod tests {
         async fn once(&mut self) -> bool {
             tokio::task::yield_now().await;
             self.0 += 1;
-            self.0 % 3 != 0
+            !self.0.is_multiple_of(3)
         }
     }
 

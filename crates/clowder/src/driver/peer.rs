@@ -430,8 +430,7 @@ impl Peer {
     pub(crate) fn poll_write(self: &Arc<Self>, id: ConnId, cx: &mut Context<'_>) -> Poll<()> {
         let mut after = After::default();
         let mut state = self.lock();
-        loop {
-            let Some(io) = state.conns.iter_mut().find(|io| io.id == id) else { break };
+        while let Some(io) = state.conns.iter_mut().find(|io| io.id == id) {
             io.scheduled = false;
             if !io.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 io.waker = Some(cx.waker().clone());

@@ -1,5 +1,7 @@
 //! Managers connected by a network that delivers when the test says so: what waits for what, and what gets sent.
 
+#![allow(clippy::unit_arg)] // a handler's answer is often nothing
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;

@@ -62,7 +62,7 @@ fn stopping_sends_the_stop_notice_to_static_members_only() {
     let notices: Vec<_> = world.outs.notices.iter().map(|(to, notice, _)| (to.clone(), *notice)).collect();
     assert_eq!(notices, [(static_peer, Notice::Stop)]);
     assert_eq!(message_in(&world.outs.notices[0].2).body, &b"Local StaticMember Shutdown Data"[..]);
-    assert_eq!(world.outs.datagrams.last().map(|datagram| decode_shutdown(datagram)), Some(true));
+    assert_eq!(world.outs.datagrams.last().map(decode_shutdown), Some(true));
 }
 
 fn decode_shutdown(datagram: &Bytes) -> bool {

@@ -88,7 +88,7 @@ fn shutdown_of_a_member_needs_no_probe() {
     world.hear_goodbye(&peer);
     assert!(world.outs.probes.is_empty());
     assert_eq!(world.changes(), (vec![], vec![(peer.clone(), LeftReason::Goodbye)]));
-    assert_eq!(world.outs.unwatches, [peer.id.clone()]);
+    assert_eq!(world.outs.unwatches, std::slice::from_ref(&peer.id));
 }
 
 #[test]
