@@ -106,7 +106,7 @@ pub(crate) struct NodeArgs {
     pub(crate) context: String,
 
     /// Virtual host that the application belongs to at the Tomcats; with --context it makes the name by which the
-    /// members tell applications apart (`localhost#/app`). Empty if their <Cluster> stands inside of a <Host>.
+    /// members tell applications apart (`localhost#/app`). Empty if their `<Cluster>` stands inside of a `<Host>`.
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     pub(crate) virtual_host: String,
 

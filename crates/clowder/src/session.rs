@@ -220,9 +220,9 @@ impl Session {
         self.change(|core, id| core.remove_attribute(id, name))
     }
 
-    /// Gives the session a new id and the browser a new cookie, against session fixation: call it at login. Parallel
-    /// requests that still come with the old id find the session for a short time
-    /// ([`SessionsBuilder::renewal_grace`](crate::SessionsBuilder::renewal_grace)). Without a session nothing happens,
+    /// Gives the session a new id and the browser a new cookie, against session fixation: call it at login. The
+    /// old id is worthless from then on, unless a
+    /// [`SessionsBuilder::renewal_grace`](crate::SessionsBuilder::renewal_grace) is set. Without a session nothing happens,
     /// as the next write makes one with a fresh id anyway.
     ///
     /// # Errors

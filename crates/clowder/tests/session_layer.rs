@@ -165,7 +165,8 @@ async fn after_its_own_invalidation_a_request_can_begin_anew() {
 
 #[tokio::test]
 async fn renewal_keeps_the_attributes_under_a_new_id() {
-    let app = app(SessionLayer::new(sessions().await));
+    let sessions = Sessions::local("localhost#/app").renewal_grace(Duration::from_secs(10)).await.unwrap();
+    let app = app(SessionLayer::new(sessions));
     let mut browser = Browser::default();
     browser.get(&app, "/inc").await;
     let old = browser.id.clone().unwrap();
@@ -179,8 +180,7 @@ async fn renewal_keeps_the_attributes_under_a_new_id() {
 
 #[tokio::test]
 async fn without_grace_the_old_id_is_dead_at_once() {
-    let sessions = Sessions::local("localhost#/app").renewal_grace(Duration::ZERO).await.unwrap();
-    let app = app(SessionLayer::new(sessions));
+    let app = app(SessionLayer::new(sessions().await));
     let mut browser = Browser::default();
     browser.get(&app, "/inc").await;
     let old = browser.id.clone().unwrap();

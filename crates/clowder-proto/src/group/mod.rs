@@ -5,7 +5,7 @@
 //! input, and in between everything else goes on.
 //!
 //! Tomcat spreads this over `McastService`, `StaticMembershipInterceptor`, `TcpPingInterceptor` and
-//! `TcpFailureDetector`, each with a table of its own. Here is one [`Roster`]: a member that heartbeats and the
+//! `TcpFailureDetector`, each with a table of its own. Here is one roster: a member that heartbeats and the
 //! configuration both name is one member.
 //!
 //! Invariants, checked after every input: nobody becomes a member but by a probe that was answered; nobody stops

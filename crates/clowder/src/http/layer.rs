@@ -18,11 +18,11 @@ use crate::{SessionError, Sessions};
 /// * A request costs the cluster nothing until its handler writes to the session; no session exists before that.
 /// * Changes are visible at once to other requests of this node, and sent when the handler is done, also when it
 ///   panicked or the client went away.
-/// * With [`Replication::Sync`](crate::Replication::Sync) the answer is held back until every member of the view at
-///   that moment has applied the request's changes, or has been given up: a member that does not confirm within the
-///   channel's timeout and retry, or leaves, no longer holds the answer; what it missed is repaired when it can be
-///   reached again. With [`Replication::Async`](crate::Replication::Async) the answer leaves at once and the changes
-///   follow in order.
+/// * With [`Replication::Synchronous`](crate::Replication::Synchronous) the answer is held back until every member of
+///   the view at that moment has applied the request's changes, or has been given up: a member that does not confirm
+///   within the channel's timeout and retry, or leaves, no longer holds the answer; what it missed is repaired when it
+///   can be reached again. With [`Replication::Asynchronous`](crate::Replication::Asynchronous) the answer leaves at
+///   once and the changes follow in order.
 #[derive(Clone, Debug)]
 pub struct SessionLayer {
     sessions: Sessions,

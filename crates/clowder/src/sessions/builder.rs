@@ -41,7 +41,7 @@ impl SessionsBuilder {
             attribute_names: None,
             attribute_classes: None,
             route: None,
-            renewal_grace: Duration::from_secs(10),
+            renewal_grace: Duration::ZERO,
         }
     }
 
@@ -108,10 +108,10 @@ impl SessionsBuilder {
     }
 
     /// How long after [`Session::renew_id`](crate::Session::renew_id) requests with the old id still find the session,
-    /// on this node. Default 10 s; requests that were running at that moment always do.
+    /// on this node. Default [`Duration::ZERO`], as in Tomcat; requests that were running at that moment always do.
     ///
     /// It is for pages whose requests overtake their own login. Within this time the old id is as good as the new one,
-    /// also for whoever planted it, but the new id is not told to them. [`Duration::ZERO`] closes even that window.
+    /// also for whoever planted it, though the new id is not told to them.
     pub fn renewal_grace(mut self, grace: Duration) -> Self {
         self.renewal_grace = grace;
         self
