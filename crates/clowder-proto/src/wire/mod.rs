@@ -10,6 +10,8 @@ mod member;
 mod message;
 pub mod options;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use ack::Ack;
 pub use error::{WireError, WireErrorKind};
