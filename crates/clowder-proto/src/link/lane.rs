@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{ConnId, LinkConfig, Order, Token};
+use crate::wire::Ack;
 
 /// A message on its way through a link.
 #[derive(Debug)]
@@ -22,9 +23,11 @@ pub(super) struct Entry {
     /// When it was queued, or started on its current connection: what a timeout compares with.
     pub(super) since: Instant,
     pub(super) failures: u8,
+    /// It was given to an open connection: from then on the peer may have it.
+    pub(super) exposed: bool,
 }
 
-/// What came of an acknowledgement or a write.
+/// An acknowledgement or a write that no message in flight explains.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unexpected;
 
@@ -41,21 +44,34 @@ pub(super) struct Conn {
     written: usize,
     /// Messages in flight that wait for an acknowledgement.
     acks_due: usize,
+    /// Acknowledgements whose message is not yet reported as written, the oldest first. The driver can read one before
+    /// it comes to report the write that it answers.
+    early: VecDeque<Ack>,
     bytes: usize,
 }
 
 impl Conn {
     pub(super) fn new(id: ConnId, now: Instant) -> Conn {
-        Conn { id, open: false, progress: now, flight: VecDeque::new(), written: 0, acks_due: 0, bytes: 0 }
+        Conn {
+            id,
+            open: false,
+            progress: now,
+            flight: VecDeque::new(),
+            written: 0,
+            acks_due: 0,
+            early: VecDeque::new(),
+            bytes: 0,
+        }
     }
 
     pub(super) fn is_idle(&self) -> bool {
         self.flight.is_empty()
     }
 
-    /// Another message may be written now.
-    pub(super) fn has_room(&self, pipelined: bool, config: &LinkConfig) -> bool {
-        let window = self.flight.len() < config.window && (self.is_idle() || self.bytes < config.window_bytes);
+    /// A frame of `bytes` may be written now.
+    pub(super) fn has_room(&self, bytes: usize, pipelined: bool, config: &LinkConfig) -> bool {
+        let window = self.flight.len() < config.window;
+        let window = window && (self.is_idle() || self.bytes.saturating_add(bytes) <= config.window_bytes);
         self.open && window && (pipelined || self.acks_due == 0)
     }
 
@@ -65,6 +81,7 @@ impl Conn {
             self.progress = now;
         }
         entry.since = now;
+        entry.exposed = true;
         self.bytes += entry.frame.len();
         self.acks_due += usize::from(entry.acked);
         self.flight.push_back(Some(entry));
@@ -96,21 +113,31 @@ impl Conn {
         Ok(())
     }
 
-    /// The message that this acknowledgement is for.
+    /// An acknowledgement came; [`Conn::answered`] has its message.
     ///
     /// # Errors
-    /// No written message waits for one.
-    pub(super) fn acked(&mut self, now: Instant) -> Result<Entry, Unexpected> {
-        // Written ones without acknowledgement are skipped, so the front waits for one or is not yet written.
-        let entry = match self.flight.front_mut() {
-            Some(front) if self.written > 0 => front.take().ok_or(Unexpected)?,
-            _ => return Err(Unexpected),
-        };
+    /// No message waits for it.
+    pub(super) fn acked(&mut self, now: Instant, ack: Ack) -> Result<(), Unexpected> {
+        if self.early.len() == self.acks_due {
+            return Err(Unexpected);
+        }
         self.progress = now;
+        self.early.push_back(ack);
+        Ok(())
+    }
+
+    /// The next message that is both written and acknowledged.
+    pub(super) fn answered(&mut self) -> Option<(Entry, Ack)> {
+        // Written ones without acknowledgement are skipped, so the front waits for one or is not yet written.
+        if self.written == 0 || self.early.is_empty() {
+            return None;
+        }
+        let entry = self.flight.front_mut()?.take()?;
+        let ack = self.early.pop_front()?;
         self.bytes -= entry.frame.len();
         self.acks_due -= 1;
         self.skip_done();
-        Ok(entry)
+        Some((entry, ack))
     }
 
     fn skip_done(&mut self) {
@@ -128,9 +155,15 @@ impl Conn {
     /// When it is given up, if it owes anything.
     pub(super) fn deadline(&self, config: &LinkConfig) -> Option<Instant> {
         match self.open {
-            true => (!self.is_idle()).then(|| self.progress + config.timeout),
-            false => Some(self.progress + config.connect_timeout),
+            true if self.is_idle() => None,
+            true => self.progress.checked_add(config.timeout),
+            false => self.progress.checked_add(config.connect_timeout),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = &Entry> {
+        self.flight.iter().flatten()
     }
 }
 

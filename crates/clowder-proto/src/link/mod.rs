@@ -19,6 +19,8 @@
 mod acks;
 mod lane;
 mod machine;
+#[cfg(test)]
+mod tests;
 
 pub use acks::AckReader;
 pub use machine::Link;
@@ -42,8 +44,8 @@ pub enum Order {
     All,
     /// Behind every earlier message with the same key. Not ordered with [`Order::All`].
     Keyed(u64),
-    /// Any connection that is free, but behind earlier messages of [`Order::All`]. For a sender that waits for the
-    /// outcome before it sends again.
+    /// Any connection that is free, but behind earlier messages of [`Order::All`] that have no outcome yet. For a
+    /// sender that waits for the outcome before it sends again.
     None,
 }
 
@@ -157,9 +159,10 @@ pub enum LinkOut {
 /// The limits and times of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkConfig {
-    /// Messages in flight on a pipeline. Default 64.
+    /// Messages in flight on one connection. Towards a peer that does not pipeline at most one of them waits for an
+    /// acknowledgement, the last. Default 64.
     pub window: usize,
-    /// Bytes in flight on a pipeline; one message may exceed it alone. Default 4 MiB.
+    /// Bytes in flight on one connection; one message may exceed it alone. Default 4 MiB.
     pub window_bytes: usize,
     /// Connections to a peer that does not pipeline. Default 8, at most [`LinkConfig::LANES_MAX`].
     pub lanes: usize,
@@ -171,7 +174,10 @@ pub struct LinkConfig {
     pub timeout: Duration,
     /// For one attempt to connect. Default 3 s.
     pub connect_timeout: Duration,
-    /// Resends after a failed attempt (a lost connection or a FAIL-ACK; a timeout is never retried). Default 1.
+    /// Resends after a failed attempt: a lost connection, a failed connect, or a FAIL-ACK. Default 1.
+    ///
+    /// A timeout is never retried, and a FAIL-ACK is final on a pipeline: the second try would come behind messages that
+    /// were sent later.
     pub retries_max: u8,
 }
 
