@@ -9,7 +9,7 @@ use super::detector::Why;
 use super::heartbeat::Farewell;
 use super::{DropCause, Group, GroupOut, LeftReason, Notice, SendFailure, Standing, Watch, is_usable, millis};
 use crate::Now;
-use crate::wire::{FrameDecoder, Member, MemberId, Message, WireError, WireErrorKind};
+use crate::wire::{Capabilities, FrameDecoder, Member, MemberId, Message, WireError, WireErrorKind};
 
 /// What a heartbeat begins with, in every version of its format.
 const RECORD: &[u8] = b"TRIBES-B";
@@ -200,14 +200,34 @@ impl Group {
     /// Test: a_static_peer_that_starts_later_is_a_member_at_its_first_sign.
     pub fn notice_received(&mut self, now: Now, from: &Member, notice: Notice) {
         self.begin(now);
-        if self.farewell.is_none() && self.roster.get(&from.id).is_some_and(|entry| entry.configured) {
-            match notice {
-                Notice::Start | Notice::Probe => self.configured_appeared(now.mono, from, notice),
-                Notice::Stop => self.said_goodbye(now.mono, &from.id),
-                Notice::Ping => {}
-            }
+        let configured = self.roster.get(&from.id).is_some_and(|entry| entry.configured);
+        match notice {
+            _ if self.farewell.is_some() => {}
+            Notice::Start if !configured => self.introduce(now, from),
+            Notice::Start | Notice::Probe if configured => self.configured_appeared(now.mono, from, notice),
+            Notice::Stop if configured => self.said_goodbye(now.mono, &from.id),
+            _ => {}
         }
         self.finish(now);
+    }
+
+    /// A Clowder node has this one in its configuration, and not the other way round: it learns what this one can.
+    /// It has nothing to answer to that, as this one is configured there. Seldom, or anybody could make this node
+    /// connect to anywhere.
+    fn introduce(&mut self, now: Now, to: &Member) {
+        const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+        let soon = self.introduced.is_some_and(|last| now.mono.saturating_duration_since(last) < PAUSE);
+        if soon
+            || !to.capabilities().contains(Capabilities::PIPELINE)
+            || !is_usable(&to.id)
+            || to.id.same_endpoint(&self.local.id)
+        {
+            return;
+        }
+        self.introduced = Some(now.mono);
+        let notice = Notice::Start;
+        let frame = notice.frame(now, self.local(now), self.config.notice_flag, self.jitter.id());
+        self.out.push_back(GroupOut::Notice { to: to.clone(), notice, frame });
     }
 
     fn configured_appeared(&mut self, now: Instant, from: &Member, notice: Notice) {

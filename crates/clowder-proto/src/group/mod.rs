@@ -54,6 +54,8 @@ pub struct Group {
     flights: BTreeMap<ProbeId, MemberId>,
     probes: u64,
     jitter: Jitter,
+    /// When this node last introduced itself to a stranger.
+    introduced: Option<Instant>,
     /// When this node last found itself late.
     late_at: Option<Instant>,
     change: Change,
@@ -92,6 +94,7 @@ impl Group {
             farewell: None,
             flights: BTreeMap::new(),
             probes: 0,
+            introduced: None,
             late_at: None,
             change: Change::default(),
             version: 0,

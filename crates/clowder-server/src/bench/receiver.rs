@@ -19,20 +19,21 @@ pub(crate) async fn run(args: BenchReceiverArgs) -> Result<()> {
     let mut inbox = channel.inbox();
     writeln!(std::io::stdout(), "READY cluster={} echo={echo}", channel.local().id)
         .context("cannot write to standard output")?;
-    let (ended, mut parent) = oneshot::channel();
+    let (ended, parent) = oneshot::channel();
     std::thread::spawn(move || {
         while matches!(std::io::stdin().read(&mut [0; 64]), Ok(read) if read > 0) {}
         let _ = ended.send(());
     });
-    loop {
-        tokio::select! {
-            delivery = inbox.recv() => match delivery {
-                Some(delivery) => delivery.done(),
-                None => break,
-            },
-            _ = &mut parent => break,
+    // On the runtime's workers, as an application would: this task runs on the main thread, and every message would
+    // have to wake another thread.
+    let receiving = tokio::spawn(async move {
+        while let Some(delivery) = inbox.recv().await {
+            delivery.done();
         }
-    }
+    });
+    // Gone or ended: the same.
+    let _ = parent.await;
     channel.stop().await;
+    receiving.await.context("the receiving task failed")?;
     Ok(())
 }

@@ -280,3 +280,21 @@ fn a_group_is_settled_when_every_first_probe_is_answered() {
     world.answer(&there, REFUSED);
     assert!(world.group.is_settled());
 }
+
+#[test]
+fn a_clowder_node_that_knows_this_one_alone_learns_what_it_can() {
+    let mut world = World::new(GroupConfig::default());
+    let tomcat = member(2, 1);
+    let clowder = Member { extension: Capabilities::ALL.encode(), ..member(3, 1) };
+    world.tell(|group, now| group.notice_received(now, &tomcat, Notice::Start));
+    assert!(world.outs.notices.is_empty(), "a Tomcat expects no answer");
+    world.tell(|group, now| group.notice_received(now, &clowder, Notice::Start));
+    assert_eq!(world.outs.notices.len(), 1);
+    world.tell(|group, now| group.notice_received(now, &clowder, Notice::Start));
+    assert_eq!(world.outs.notices.len(), 1, "not as often as somebody asks");
+    let mut knows = World::new(configured(&[clowder.clone()]));
+    knows.answer(&Member { extension: Bytes::new(), ..clowder.clone() }, Verdict::Alive);
+    knows.outs = Outs::default();
+    knows.tell(|group, now| group.notice_received(now, &clowder, Notice::Start));
+    assert!(knows.outs.notices.is_empty(), "no answer to an answer");
+}
