@@ -14,6 +14,7 @@ mod process;
 mod sample;
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -54,6 +55,9 @@ fn runtime(command: impl Future<Output = Result<()>>) -> Result<()> {
 /// Logs go to standard error: standard output belongs to results.
 fn logs(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
     let filter: tracing_subscriber::EnvFilter = filter.parse()?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    // Colours are for people; a file or a log collector gets plain text.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    logs.with_ansi(colours).init();
     Ok(())
 }

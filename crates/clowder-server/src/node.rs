@@ -31,10 +31,8 @@ pub(crate) async fn run(args: NodeArgs) -> Result<()> {
     let local = channel.local();
     let cluster = local.id.socket_addr().map_or_else(|| local.id.to_string(), |address| address.to_string());
     explain(&args, &channel);
-    let events = tokio::spawn(log_events(channel.clone()));
     ready(http, &cluster)?;
     serve(&args, listener, &sessions, end).await?;
-    events.abort();
     sessions.stop().await;
     channel.stop().await;
     tracing::info!("left the cluster");
@@ -101,18 +99,6 @@ fn explain(args: &NodeArgs, channel: &Channel) {
                 "peer {peer} cannot be reached: it joins when it runs; if it does run, compare its address and id with \
                  its own --cluster and --id (Tomcat: host, port and uniqueId of its receiver)"
             );
-        }
-    }
-}
-
-async fn log_events(channel: Channel) {
-    let mut changes = channel.views();
-    while let Some(change) = changes.next().await {
-        for member in &change.joined {
-            tracing::info!("member {} joined, {} in all", member.id, change.view.members().len() + 1);
-        }
-        for (member, why) in &change.left {
-            tracing::info!("member {} left ({why:?}), {} in all", member.id, change.view.members().len() + 1);
         }
     }
 }

@@ -391,12 +391,13 @@ impl Task {
     }
 
     fn publish(&mut self, update: ViewUpdate) {
+        let members = update.members.len() + 1;
         for member in &update.joined {
-            tracing::info!(%member, "joined");
+            tracing::info!(%member, members, "joined");
             metrics::counter!("clowder_members_joined_total").increment(1);
         }
         for (member, reason) in &update.left {
-            tracing::info!(%member, ?reason, "left");
+            tracing::info!(%member, ?reason, members, "left");
             metrics::counter!("clowder_members_left_total").increment(1);
         }
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; there are few members")]
