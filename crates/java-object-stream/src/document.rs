@@ -5,10 +5,11 @@
 
 use crate::code;
 use crate::cursor::Cursor;
-use crate::emit::{DenseNumbers, EmitScratch, Emitter, NoRegistry, Numbers, SparseNumbers};
+use crate::emit::{EmitScratch, Emitter, NoRegistry};
 use crate::error::{ReadError, ReadErrorKind};
 use crate::graph::{Graph, Node, NodeId, Span};
 use crate::limits::Limits;
+use crate::numbers::{DenseNumbers, Numbers, SparseNumbers};
 use crate::parse::{Parser, Scratch};
 use crate::value::Value;
 use bytes::Bytes;

@@ -4,8 +4,9 @@
 //! becomes a reference. Descriptors with an annotation and proxies are never unified. Strings and objects are
 //! not either: their identity could matter to an application.
 
-use crate::emit::{Numbers, Registry};
+use crate::emit::Registry;
 use crate::graph::{Desc, Field, Graph, Node, NodeId};
+use crate::numbers::Numbers;
 use std::collections::HashMap;
 
 #[derive(Debug)]

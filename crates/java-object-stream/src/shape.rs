@@ -1,11 +1,14 @@
 //! What the JDK's classes hold, whatever their layout: a number, a text, a list, a map. Unknown classes have no shape.
 
+use crate::array::Array;
 use crate::cursor::Cursor;
 use crate::document::Document;
 use crate::error::ReadError;
+use crate::field::FieldValue;
 use crate::graph::NodeId;
 use crate::limits::Limits;
-use crate::value::{Array, FieldValue, Object, Text, Value};
+use crate::object::Object;
+use crate::value::{Text, Value};
 
 /// The content of a value.
 pub(crate) enum Shape<'d> {

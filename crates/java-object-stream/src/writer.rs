@@ -7,11 +7,12 @@
 use crate::code;
 use crate::descriptor::{CONTENTS, ClassDescriptor};
 use crate::document::{Document, parse_with_retries, root};
-use crate::emit::{DenseNumbers, EmitScratch, Emitter, Numbers, SparseNumbers};
+use crate::emit::{EmitScratch, Emitter};
 use crate::error::{ReadError, ReadErrorKind, WriteError};
 use crate::graph::{Graph, Node, NodeId};
 use crate::limits::Limits;
 use crate::mutf8;
+use crate::numbers::{DenseNumbers, Numbers, SparseNumbers};
 use crate::parse::Scratch;
 use crate::registry::KnownClasses;
 use bytes::Bytes;

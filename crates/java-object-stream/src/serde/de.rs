@@ -5,10 +5,11 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeser
 
 use super::Error;
 use crate::document::Document;
+use crate::field::FieldValue;
 use crate::graph::NodeId;
 use crate::limits::Limits;
 use crate::shape::{Shape, class_of, shape};
-use crate::value::{FieldValue, Value};
+use crate::value::Value;
 
 /// Levels of nesting; serde recurses, and an object may contain itself.
 const DEPTH_MAX: usize = 128;
