@@ -46,6 +46,11 @@ impl<'d> Array<'d> {
         }
     }
 
+    /// Bytes per element of an array of primitives.
+    pub(crate) fn element_width(self) -> Option<usize> {
+        code::primitive_width(*self.class.name().as_bytes().get(1)?)
+    }
+
     /// The element at `index`.
     pub fn get(self, index: usize) -> Option<FieldValue> {
         if index >= self.len() {

@@ -22,7 +22,7 @@ mod shape;
 mod value;
 mod writer;
 
-pub use self::serde::{Error, JavaDate, JavaUuid, from_bytes, to_bytes};
+pub use self::serde::{Error, JavaBytes, JavaDate, JavaInstant, JavaUuid, from_bytes, from_bytes_within, to_bytes};
 pub use array::Array;
 pub use class::Class;
 pub use cursor::Cursor;
@@ -35,4 +35,4 @@ pub use limits::{Limit, Limits};
 pub use object::{Object, ObjectLevel};
 pub use shape::class_name;
 pub use value::{Aborted, Block, Text, Value};
-pub use writer::Writer;
+pub use writer::{Handle, Writer};

@@ -5,6 +5,9 @@
 //!
 //! [`ReadErrorKind::Limit`]: crate::ReadErrorKind::Limit
 
+/// Default of [`Limits::class_depth_max`].
+pub(crate) const CLASS_DEPTH_MAX: usize = 100;
+
 /// What a reader accepts before it refuses a stream.
 ///
 /// A parsed document takes at most about 12 bytes per byte of input (a stream of empty strings), so
@@ -43,7 +46,7 @@ impl Default for Limits {
             handles_max: 1 << 22,
             elements_max: 1 << 22,
             string_bytes_max: 16 << 20,
-            class_depth_max: 100,
+            class_depth_max: CLASS_DEPTH_MAX,
         }
     }
 }

@@ -9,6 +9,10 @@ use crate::graph::{Desc, Field, Graph, Node, NodeId};
 use crate::numbers::Numbers;
 use std::collections::HashMap;
 
+/// Descriptors of one name that are remembered. A stream may hold any number of them, and all are compared with
+/// each that comes; those beyond are written out each time, which Java reads as well.
+const SAME_NAME_MAX: usize = 16;
+
 #[derive(Debug)]
 struct KnownField {
     type_code: u8,
@@ -113,7 +117,8 @@ impl Registry for KnownClasses {
         let known = KnownClass { handle, superclass, suid: desc.suid, flags: desc.flags, fields: fields.collect() };
         let name = desc.name.of(source);
         match self.by_name.get_mut(name) {
-            Some(same_name) => same_name.push(known),
+            Some(same_name) if same_name.len() < SAME_NAME_MAX => same_name.push(known),
+            Some(_) => {}
             None => {
                 self.by_name.insert(name.into(), vec![known]);
             }
