@@ -7,6 +7,8 @@
 mod descriptor;
 mod input;
 mod object;
+#[cfg(test)]
+mod tests;
 
 use crate::code;
 use crate::error::{ReadError, ReadErrorKind as Kind};
