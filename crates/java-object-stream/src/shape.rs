@@ -137,16 +137,20 @@ fn collection<'d>(document: &'d Document, object: Object<'d>, name: &str) -> Opt
 
 /// The collection inside of unmodifiable, synchronized and checked wrappers; other objects as they are.
 fn unwrapped<'d>(document: &'d Document, mut object: Object<'d>) -> Option<Object<'d>> {
-    let kinds = ["Unmodifiable", "Synchronized", "Checked"].map(|kind| format!("java.util.Collections${kind}"));
     for _ in 0..=WRAPPERS_MAX {
-        let name = object.class().name().as_bytes();
-        if !kinds.iter().any(|kind| name.starts_with(kind.as_bytes())) {
+        let wraps = |kind: &str| name_in_collections(object).is_some_and(|name| name.starts_with(kind.as_bytes()));
+        if !["Unmodifiable", "Synchronized", "Checked"].into_iter().any(wraps) {
             return Some(object);
         }
         let inner = object.field_node("c").or_else(|| object.field_node("m"))?;
         object = document.value(inner).as_object()?;
     }
     None
+}
+
+/// The name of a class that is nested in `java.util.Collections`.
+fn name_in_collections<'d>(object: Object<'d>) -> Option<&'d [u8]> {
+    object.class().name().as_bytes().strip_prefix(b"java.util.Collections$")
 }
 
 /// Milliseconds since 1970. A timestamp keeps whole seconds as a date and the rest beside it.

@@ -1,5 +1,7 @@
 //! Reading contents in order: primitives over blocks, values, and errors that leave the cursor where it was.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic in its helpers too")]
+
 use java_object_stream::{ClassDescriptor, Document, Limits, ReadErrorKind, Writer};
 
 fn parse(contents: &[u8]) -> Document {

@@ -1,5 +1,7 @@
 //! Each limit, at it and beyond it; lengths that promise more than there is; depth that costs no stack.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic in its helpers too")]
+
 mod support;
 
 use java_object_stream::{

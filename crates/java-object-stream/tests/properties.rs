@@ -1,6 +1,8 @@
 //! What holds for all streams: written values are read as they were, streams are written as they were read, values
 //! taken out of one and put into another stay the same, and nothing that is no stream does harm.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic in its helpers too")]
+
 #[path = "support/same.rs"]
 mod same;
 mod support;

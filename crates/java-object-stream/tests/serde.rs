@@ -1,5 +1,7 @@
 //! Rust values through Java streams, and Java's own bytes where a vector exists.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic in its helpers too")]
+
 mod support;
 
 use java_object_stream::{

@@ -1,5 +1,7 @@
 //! Every golden vector: parsed to its view, written back byte for byte, never a panic when mutated.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic in its helpers too")]
+
 mod support;
 
 use java_object_stream::{Document, Limits, Value, Writer};

@@ -1,5 +1,7 @@
 //! What the writer makes: Java's own bytes, and errors for what fits no class.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic in its helpers too")]
+
 mod support;
 
 use java_object_stream::{ClassDescriptor, Document, Handle, Limits, Value, WriteError, Writer, class_name};

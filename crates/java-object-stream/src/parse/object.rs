@@ -92,7 +92,7 @@ impl Parser<'_> {
         match code::primitive_width(element) {
             Some(width) => {
                 let data = self.at;
-                self.take(count.checked_mul(width).unwrap_or(usize::MAX))?;
+                self.take(count.saturating_mul(width))?;
                 self.graph.nodes[node.index()] = Node::Primitives { desc: id, count: count as u32, start: data as u32 };
                 self.done(node)
             }
