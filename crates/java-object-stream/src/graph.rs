@@ -8,7 +8,8 @@
 
 /// A value inside a [`Document`](crate::Document).
 ///
-/// Ids are small numbers that mean nothing outside their document.
+/// Ids are small numbers that mean nothing outside their document: another one has a different value there, or panics
+/// if it has fewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub(crate) u32);
 

@@ -133,3 +133,27 @@ impl Registry for KnownClasses {
         self.signatures.insert(text.into(), handle);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ClassDescriptor;
+    use crate::numbers::SparseNumbers;
+
+    /// All of one name are compared with each that comes: a stream must not make them many.
+    #[test]
+    fn only_so_many_classes_of_one_name_are_remembered() {
+        let mut known = KnownClasses::default();
+        for suid in 0..100u32 {
+            let class = ClassDescriptor::new("A", suid.into(), ClassDescriptor::SERIALIZABLE, &[], None);
+            let desc = class.graph.desc(class.graph.desc_index(class.node).unwrap());
+            let mut numbers = SparseNumbers::default();
+            assert!(!known.find(&class.graph, &class.stream, desc, &mut numbers));
+            numbers.set(class.node, suid);
+            known.add(&class.graph, &class.stream, desc, &numbers);
+            let found = known.find(&class.graph, &class.stream, desc, &mut SparseNumbers::default());
+            assert_eq!(found, suid < SAME_NAME_MAX as u32, "{suid}");
+        }
+        assert_eq!(known.by_name[&b"A"[..]].len(), SAME_NAME_MAX);
+    }
+}

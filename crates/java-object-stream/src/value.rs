@@ -120,7 +120,7 @@ impl<'d> Text<'d> {
     }
 }
 
-/// A block of primitive data. Blocks have no meaning as units, see [`Cursor`].
+/// A block of primitive data. Blocks have no meaning as units, see [`Cursor`](crate::Cursor).
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'d> {
     bytes: &'d [u8],

@@ -52,6 +52,7 @@ fn moves(document: &Document, node: java_object_stream::NodeId) {
         return;
     };
     written.unwrap();
+    assert!(cut.len() <= document.source().len());
     writer.write_stream_value(&cut).unwrap();
     writer.write_string("last");
     let alone = Document::parse(cut.clone(), &Limits::default()).unwrap();

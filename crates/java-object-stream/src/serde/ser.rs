@@ -15,6 +15,25 @@ const INSTANT_SECONDS: std::ops::RangeInclusive<i64> = -31_557_014_167_219_200..
 
 /// The value as a stream that holds exactly one object.
 ///
+/// | Rust | Java, written | Java, read in addition |
+/// |---|---|---|
+/// | `i8` `i16` `i32` `i64` | `Byte` `Short` `Integer` `Long` | any integer, atomic or not, that fits |
+/// | `u8` `u16` `u32` `u64` | `Short` `Integer` `Long` `Long` | the same |
+/// | `i128` | `Long` | the same, `java.time.Instant` in nanoseconds |
+/// | `f32` `f64` | `Float` `Double` | any number |
+/// | `bool` `char` | `Boolean` `Character` (beyond U+FFFF `String`) | `AtomicBoolean`, strings of one character |
+/// | `str`, unit variant | `String` | enum constants |
+/// | bytes, [`JavaBytes`](crate::JavaBytes) | `byte[]` | |
+/// | sequence, tuple | `ArrayList` | other lists, sets, arrays and their wrappers |
+/// | map, struct | `LinkedHashMap` | other maps and their wrappers |
+/// | variant with data | `LinkedHashMap` with one entry | |
+/// | `None`, unit | null | |
+/// | [`JavaDate`](crate::JavaDate), [`JavaInstant`](crate::JavaInstant), [`JavaUuid`](crate::JavaUuid) | `java.util.Date`, `java.time.Instant`, `java.util.UUID` | `java.sql` dates |
+///
+/// An integer beyond a Java `long` is an error. Wrappers are those of `Arrays`, `Collections`, `List.of` and the like.
+///
+/// A newtype is written as what it holds. Map keys may be any values.
+///
 /// ```
 /// let stream = java_object_stream::to_bytes(&vec![1, 2])?;
 /// assert_eq!(java_object_stream::class_name(&stream)?, "java.util.ArrayList");
