@@ -70,7 +70,8 @@ impl ClassDescriptor {
     /// first, then references, each group sorted by name. `superclass` only if it is Serializable.
     ///
     /// # Panics
-    /// If a signature is not one, or a name is longer than 65,535 bytes.
+    /// If a signature is not one, a name is longer than 65,535 bytes, or there are more than 65,535 fields or 99
+    /// superclasses: faults of the program, which writes these as constants.
     pub fn new(
         name: &str,
         suid: i64,
@@ -136,7 +137,8 @@ fn encode(classes: &[Spec]) -> Vec<u8> {
         push_utf(&mut out, &class.name);
         out.extend_from_slice(&class.suid.to_be_bytes());
         out.push(class.flags);
-        out.extend_from_slice(&(class.fields.len() as u16).to_be_bytes());
+        let count = u16::try_from(class.fields.len()).expect("a class has at most 65,535 fields");
+        out.extend_from_slice(&count.to_be_bytes());
         next_handle += 1;
         for (signature, name) in &class.fields {
             let type_code = *signature.as_bytes().first().expect("a signature is not empty");

@@ -5,16 +5,20 @@
 
 use crate::code;
 use crate::cursor::Cursor;
-use crate::emit::{DenseNumbers, EmitScratch, Emitter, NoRegistry, Numbers, SparseNumbers};
+use crate::emit::{EmitScratch, Emitter, NoRegistry};
 use crate::error::{ReadError, ReadErrorKind};
 use crate::graph::{Graph, Node, NodeId, Span};
 use crate::limits::Limits;
+use crate::numbers::{DenseNumbers, Numbers, SparseNumbers};
 use crate::parse::{Parser, Scratch};
 use crate::value::Value;
 use bytes::Bytes;
 
 /// Second tries per stream for classes that do not write their declared fields.
 const BARE_TRIES_MAX: usize = 8;
+
+/// Up to this many nodes a slot for each costs less than a table of those met.
+const DENSE_NODES_MAX: usize = 1024;
 
 /// A stream as a graph of values.
 ///
@@ -104,7 +108,7 @@ impl Document {
     /// A value as a stream of its own, the bytes that Java writes for it alone: class descriptors in place,
     /// handles from 0, sharing inside the value kept.
     ///
-    /// Never longer than the source and a header; but values that share a large part each carry it.
+    /// Never longer than the source; but values that share a large part each carry it.
     ///
     /// # Errors
     /// `Aborted` for a value that its writer gave up, `NotOneValue` for a block or reset, which are no values.
@@ -116,7 +120,13 @@ impl Document {
             _ => {
                 let mut out = Vec::with_capacity(128);
                 out.extend_from_slice(&code::HEADER);
-                self.emit_all([node].into_iter(), &mut out, &mut SparseNumbers::default());
+                if self.graph.nodes.len() <= DENSE_NODES_MAX || self.graph.contents == [node.0] {
+                    let mut numbers = DenseNumbers::default();
+                    numbers.reset(self.graph.nodes.len());
+                    self.emit_all([node].into_iter(), &mut out, &mut numbers);
+                } else {
+                    self.emit_all([node].into_iter(), &mut out, &mut SparseNumbers::default());
+                }
                 return Ok(out.into());
             }
         };

@@ -8,7 +8,8 @@
 
 /// A value inside a [`Document`](crate::Document).
 ///
-/// Ids are small numbers that mean nothing outside their document.
+/// Ids are small numbers that mean nothing outside their document: another one has a different value there, or panics
+/// if it has fewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub(crate) u32);
 
@@ -62,7 +63,7 @@ pub(crate) enum Node {
         long: bool,
         data: Span,
     },
-    /// `words` is where the data of the object begins, see [`Graph::levels`].
+    /// `words` is where the data of the object begins, see [`Graph::push_levels`].
     Object {
         desc: NodeId,
         words: u32,
@@ -71,7 +72,7 @@ pub(crate) enum Node {
         desc: NodeId,
         items: List,
     },
-    /// `count` elements of `width` bytes each, raw in the source.
+    /// `count` elements, raw in the source from `start` on.
     Primitives {
         desc: NodeId,
         count: u32,
@@ -207,6 +208,11 @@ impl Graph {
         if desc.is_proxy || desc.bare { 0 } else { desc.fields_len }
     }
 
+    /// Offset of the `78` that ends the contents of a level.
+    pub(crate) fn contents_end(&self, contents: List) -> usize {
+        self.words[contents.start as usize - 2] as usize
+    }
+
     pub(crate) fn list(&self, list: List) -> impl ExactSizeIterator<Item = NodeId> + '_ {
         let start = list.start as usize;
         self.words[start..start + list.len as usize].iter().map(|&word| NodeId(word))
@@ -225,7 +231,8 @@ impl Graph {
     /// Appends the levels of an object's data to `levels`, in stream order.
     ///
     /// Layout in `words`: per class from the topmost down, one word per field value, then, if the class has an
-    /// annotation, the number of its contents and the contents. Externalizable: only number and contents.
+    /// annotation, the offset of its end, the number of its contents and the contents. Externalizable: only the
+    /// latter three.
     pub(crate) fn push_levels(&self, desc: NodeId, words: u32, chain: &mut Vec<u32>, levels: &mut Vec<Level>) {
         let base = chain.len();
         self.push_chain(desc, chain);
@@ -242,9 +249,9 @@ impl Graph {
             let values = at;
             at += value_count;
             let contents = (external || desc.has_annotation()).then(|| {
-                let len = self.words[at as usize];
-                let list = List { start: at + 1, len };
-                at += 1 + len;
+                let len = self.words[at as usize + 1];
+                let list = List { start: at + 2, len };
+                at += 2 + len;
                 list
             });
             levels.push(Level { desc: index, values, value_count, contents });

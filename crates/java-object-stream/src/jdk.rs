@@ -48,6 +48,8 @@ java.io.File 042da4450e0de4ff 3 - Ljava/lang/String;:path
 [Ljava.lang.String; add256e7e91d7b47 2 -
 [Ljava.lang.Object; 90ce589f1073296c 2 -
 [Ljava.lang.Integer; fe97ada00183e21b 2 -
+[Ljava.lang.Enum; a88dea2d33d22f98 2 -
+[Ljava.lang.StackTraceElement; 02462a3c3cfd2239 2 -
 java.util.ArrayList 7881d21d99c7619d 3 - I:size
 java.util.LinkedList 0c29535d4a608822 3 -
 java.util.ArrayDeque 207cda2e240da08b 3 -
@@ -82,8 +84,18 @@ java.util.Collections$UnmodifiableCollection 19420080cb5ef71e 2 - Ljava/util/Col
 java.util.Collections$UnmodifiableList fc0f2531b5ec8e10 2 java.util.Collections$UnmodifiableCollection Ljava/util/List;:list
 java.util.Collections$UnmodifiableSet 801d92d18f9b8055 2 java.util.Collections$UnmodifiableCollection
 java.util.Collections$UnmodifiableMap f1a5a8fe74f50742 2 - Ljava/util/Map;:m
+java.util.Collections$UnmodifiableSortedMap 85c82928d3a5d70a 2 java.util.Collections$UnmodifiableMap Ljava/util/SortedMap;:sm
+java.util.Collections$SynchronizedCollection 2a61f84d099c99b5 3 - Ljava/util/Collection;:c Ljava/lang/Object;:mutex
+java.util.Collections$SynchronizedList 9463efe38344107c 2 java.util.Collections$SynchronizedCollection Ljava/util/List;:list
+java.util.Collections$SynchronizedMap 1b73f9094b4b397b 3 - Ljava/util/Map;:m Ljava/lang/Object;:mutex
+java.util.Collections$ReverseComparator 64048af0534e4ad0 2 -
+java.lang.String$CaseInsensitiveComparator 77035c7d5c50e5ce 2 -
 java.util.CollSer 578eabb63a1ba811 3 - I:tag
 java.time.Ser 955d84ba1b2248b2 12 -
+java.lang.StackTraceElement 6109c59a2636dd85 2 - B:format I:lineNumber Ljava/lang/String;:classLoaderName Ljava/lang/String;:declaringClass Ljava/lang/String;:fileName Ljava/lang/String;:methodName Ljava/lang/String;:moduleName Ljava/lang/String;:moduleVersion
+java.lang.Throwable d5c635273977b8cb 3 - Ljava/lang/Throwable;:cause Ljava/lang/String;:detailMessage [Ljava/lang/StackTraceElement;:stackTrace Ljava/util/List;:suppressedExceptions
+java.lang.Exception d0fd1f3e1a3b1cc4 2 java.lang.Throwable
+java.lang.RuntimeException 9e5f06470a3483e5 2 java.lang.Exception
 ";
 
 pub(crate) fn descriptors() -> HashMap<&'static str, ClassDescriptor> {
@@ -99,4 +111,64 @@ pub(crate) fn descriptors() -> HashMap<&'static str, ClassDescriptor> {
         classes.insert(name, class);
     }
     classes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Document, Limits, Value};
+    use std::collections::BTreeSet;
+
+    /// Of these no stream of Java's is at hand; their ids come from running classes.
+    const WITHOUT_VECTOR: [&str; 10] = [
+        "java.io.File",
+        "java.lang.Character",
+        "java.lang.Short",
+        "java.lang.StringBuffer",
+        "java.util.AbstractMap$SimpleEntry",
+        "java.util.Collections$SingletonList",
+        "java.util.IdentityHashMap",
+        "java.util.LinkedHashSet",
+        "java.util.concurrent.atomic.AtomicBoolean",
+        "java.util.concurrent.atomic.AtomicLong",
+    ];
+
+    /// The descriptors in Java's streams, each as a stream of its own.
+    fn of_vectors() -> Vec<(String, Vec<u8>)> {
+        let vectors = include_str!("../../../vectors/java-serialization.json");
+        let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        let mut found = Vec::new();
+        for vector in vectors["vectors"].as_array().unwrap() {
+            let bytes = hex::decode(vector["hex"].as_str().unwrap()).unwrap();
+            let document = Document::parse(bytes, &Limits::default()).unwrap();
+            for desc in &document.graph.descs {
+                let Value::Descriptor(class) = document.value(desc.node) else { panic!("no descriptor") };
+                found.push((class.name().to_str_lossy().into_owned(), document.cut(desc.node).unwrap().to_vec()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn descriptors_are_those_that_java_writes() {
+        let table = descriptors();
+        let mut without: BTreeSet<&str> = table.keys().copied().collect();
+        for (name, java) in of_vectors() {
+            if let Some(class) = table.get(name.as_str()) {
+                assert_eq!(hex::encode(&class.stream), hex::encode(java), "{name}");
+                without.remove(name.as_str());
+            }
+        }
+        assert_eq!(without, BTreeSet::from(WITHOUT_VECTOR));
+    }
+
+    #[test]
+    fn fields_stand_in_javas_order() {
+        for class in descriptors().values() {
+            let document = Document::parse(class.stream.clone(), &Limits::default()).unwrap();
+            let Value::Descriptor(class) = document.value(document.root().unwrap()) else { panic!("no descriptor") };
+            let fields: Vec<_> = class.fields().map(|f| (f.signature.is_some(), f.name.as_bytes().to_vec())).collect();
+            assert!(fields.is_sorted(), "{class:?}");
+        }
+    }
 }

@@ -5,10 +5,13 @@
 //!
 //! [`ReadErrorKind::Limit`]: crate::ReadErrorKind::Limit
 
+/// Default of [`Limits::class_depth_max`].
+pub(crate) const CLASS_DEPTH_MAX: usize = 100;
+
 /// What a reader accepts before it refuses a stream.
 ///
-/// A parsed document takes at most about 12 bytes per byte of input (a stream of empty strings), so
-/// `bytes_max` bounds memory as well.
+/// Parsing takes at most 24 bytes per byte of input (a stream of resets; 5 to 10 are usual), for a moment three times
+/// that while memory grows. So `bytes_max` bounds memory as well.
 ///
 /// ```
 /// use java_object_stream::{Document, Limit, Limits, ReadErrorKind};
@@ -20,14 +23,14 @@
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Length of the whole stream in bytes. Default 64 MiB; never more than 4 GiB - 1.
+    /// Length of the whole stream in bytes. Default 64 MiB; never more than 4 GiB - 2.
     pub bytes_max: usize,
     /// How deep values may nest. Default 10,000 (a linked list of a user's own class nests per element).
     pub depth_max: usize,
-    /// Objects, strings, arrays, enums, class values and descriptors. Default 4,194,304.
+    /// Objects, strings, arrays, enums, class values and descriptors of the whole stream. Default 4,194,304.
     pub handles_max: usize,
     /// Array elements that are objects, annotation contents and top-level contents. Default 4,194,304.
-    /// Also bounds how many values a reader of typed values visits, shared ones each time.
+    /// Through serde also the elements of the Rust value, shared ones each time they are mentioned.
     pub elements_max: usize,
     /// Length of one string in bytes of modified UTF-8. Default 16 MiB.
     pub string_bytes_max: usize,
@@ -43,7 +46,7 @@ impl Default for Limits {
             handles_max: 1 << 22,
             elements_max: 1 << 22,
             string_bytes_max: 16 << 20,
-            class_depth_max: 100,
+            class_depth_max: CLASS_DEPTH_MAX,
         }
     }
 }

@@ -4,9 +4,14 @@
 //! becomes a reference. Descriptors with an annotation and proxies are never unified. Strings and objects are
 //! not either: their identity could matter to an application.
 
-use crate::emit::{Numbers, Registry};
+use crate::emit::Registry;
 use crate::graph::{Desc, Field, Graph, Node, NodeId};
+use crate::numbers::Numbers;
 use std::collections::HashMap;
+
+/// Descriptors of one name that are remembered. A stream may hold any number of them, and all are compared with
+/// each that comes; those beyond are written out each time, which Java reads as well.
+const SAME_NAME_MAX: usize = 16;
 
 #[derive(Debug)]
 struct KnownField {
@@ -112,7 +117,8 @@ impl Registry for KnownClasses {
         let known = KnownClass { handle, superclass, suid: desc.suid, flags: desc.flags, fields: fields.collect() };
         let name = desc.name.of(source);
         match self.by_name.get_mut(name) {
-            Some(same_name) => same_name.push(known),
+            Some(same_name) if same_name.len() < SAME_NAME_MAX => same_name.push(known),
+            Some(_) => {}
             None => {
                 self.by_name.insert(name.into(), vec![known]);
             }
@@ -125,5 +131,29 @@ impl Registry for KnownClasses {
 
     fn add_signature(&mut self, text: &[u8], handle: u32) {
         self.signatures.insert(text.into(), handle);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ClassDescriptor;
+    use crate::numbers::SparseNumbers;
+
+    /// All of one name are compared with each that comes: a stream must not make them many.
+    #[test]
+    fn only_so_many_classes_of_one_name_are_remembered() {
+        let mut known = KnownClasses::default();
+        for suid in 0..100u32 {
+            let class = ClassDescriptor::new("A", suid.into(), ClassDescriptor::SERIALIZABLE, &[], None);
+            let desc = class.graph.desc(class.graph.desc_index(class.node).unwrap());
+            let mut numbers = SparseNumbers::default();
+            assert!(!known.find(&class.graph, &class.stream, desc, &mut numbers));
+            numbers.set(class.node, suid);
+            known.add(&class.graph, &class.stream, desc, &numbers);
+            let found = known.find(&class.graph, &class.stream, desc, &mut SparseNumbers::default());
+            assert_eq!(found, suid < SAME_NAME_MAX as u32, "{suid}");
+        }
+        assert_eq!(known.by_name[&b"A"[..]].len(), SAME_NAME_MAX);
     }
 }

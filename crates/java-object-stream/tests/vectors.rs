@@ -1,15 +1,17 @@
 //! Every golden vector: parsed to its view, written back byte for byte, never a panic when mutated.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic in its helpers too")]
+
 mod support;
 
 use java_object_stream::{Document, Limits, Value, Writer};
-use support::{vectors, view};
+use support::{vector, vectors, view};
 
 #[test]
 fn every_vector_is_written_back_byte_for_byte() {
     let vectors = vectors();
     assert!(vectors.len() > 100);
-    for vector in &vectors {
+    for vector in vectors {
         let document = Document::parse(vector.bytes.clone(), &Limits::default())
             .unwrap_or_else(|error| panic!("{}: {error}", vector.name));
         assert_eq!(hex::encode(document.write()), hex::encode(&vector.bytes), "{}", vector.name);
@@ -41,7 +43,7 @@ fn cutting_the_only_value_gives_the_stream() {
 #[test]
 fn a_value_cut_out_of_two_spliced_ones_is_the_value() {
     let values: Vec<_> = vectors()
-        .into_iter()
+        .iter()
         .filter(|v| Document::parse(v.bytes.clone(), &Limits::default()).unwrap().root().is_ok())
         .collect();
     let mut writer = Writer::new();
@@ -60,7 +62,7 @@ fn a_value_cut_out_of_two_spliced_ones_is_the_value() {
 
 #[test]
 fn equal_descriptors_of_spliced_values_are_written_once() {
-    let bean = vectors().into_iter().find(|v| v.name == "bean_all_types").unwrap().bytes;
+    let bean = vector("bean_all_types");
     let mut writer = Writer::new();
     writer.write_stream_value(&bean).unwrap();
     let once = writer.len();
@@ -97,9 +99,7 @@ fn no_changed_byte_panics_and_what_parses_is_written_back() {
 
 #[test]
 fn a_value_given_up_by_its_writer_is_passed_over() {
-    let vectors = vectors();
-    let vector = vectors.iter().find(|v| v.name == "not_serializable_at_top_level").unwrap();
-    let document = Document::parse(vector.bytes.clone(), &Limits::default()).unwrap();
+    let document = Document::parse(vector("not_serializable_at_top_level"), &Limits::default()).unwrap();
     let mut cursor = document.cursor();
     let text = |node| document.value(node).as_string().unwrap().to_str().unwrap().into_owned();
     assert_eq!(text(cursor.read_object().unwrap()), "before");
@@ -113,9 +113,7 @@ fn a_value_given_up_by_its_writer_is_passed_over() {
 
 #[test]
 fn a_class_that_leaves_its_fields_out_is_found() {
-    let vectors = vectors();
-    let vector = vectors.iter().find(|v| v.name == "bean_bare_write_object").unwrap();
-    let document = Document::parse(vector.bytes.clone(), &Limits::default()).unwrap();
+    let document = Document::parse(vector("bean_bare_write_object"), &Limits::default()).unwrap();
     let object = document.value(document.root().unwrap()).as_object().unwrap();
     assert!(object.class().leaves_out_fields());
     assert_eq!(object.field("value"), None);

@@ -20,9 +20,9 @@ pub enum Error {
     /// Nested too deeply, or an object that contains itself.
     #[error("nested deeper than {0} levels")]
     TooDeep(usize),
-    /// A number that no Java type holds.
-    #[error("{0} does not fit a Java long")]
-    TooLarge(u64),
+    /// A number that no Java type of the kind holds: beyond a long, or more than 2,147,483,647 elements.
+    #[error("{0} is too large for Java")]
+    TooLarge(i128),
     /// The type asked for does not fit, in the words of the type.
     #[error("{0}")]
     Type(String),

@@ -2,13 +2,37 @@
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde::ser::{self, Serializer};
+use serde::ser::Serializer;
 
-use super::{DATE, Error, UUID};
+use super::compound::{List, Map, Variant};
+use super::{DATE, Error, INSTANT, UUID};
 use crate::descriptor::ClassDescriptor;
+use crate::shape::INSTANT_KIND;
 use crate::writer::Writer;
 
+/// Seconds since 1970 of `Instant.MIN` and `Instant.MAX`.
+const INSTANT_SECONDS: std::ops::RangeInclusive<i64> = -31_557_014_167_219_200..=31_556_889_864_403_199;
+
 /// The value as a stream that holds exactly one object.
+///
+/// | Rust | Java, written | Java, read in addition |
+/// |---|---|---|
+/// | `i8` `i16` `i32` `i64` | `Byte` `Short` `Integer` `Long` | any integer, atomic or not, that fits |
+/// | `u8` `u16` `u32` `u64` | `Short` `Integer` `Long` `Long` | the same |
+/// | `i128` | `Long` | the same, `java.time.Instant` in nanoseconds |
+/// | `f32` `f64` | `Float` `Double` | any number |
+/// | `bool` `char` | `Boolean` `Character` (beyond U+FFFF `String`) | `AtomicBoolean`, strings of one character |
+/// | `str`, unit variant | `String` | enum constants |
+/// | bytes, [`JavaBytes`](crate::JavaBytes) | `byte[]` | |
+/// | sequence, tuple | `ArrayList` | other lists, sets, arrays and their wrappers |
+/// | map, struct | `LinkedHashMap` | other maps and their wrappers |
+/// | variant with data | `LinkedHashMap` with one entry | |
+/// | `None`, unit | null | |
+/// | [`JavaDate`](crate::JavaDate), [`JavaInstant`](crate::JavaInstant), [`JavaUuid`](crate::JavaUuid) | `java.util.Date`, `java.time.Instant`, `java.util.UUID` | `java.sql` dates |
+///
+/// An integer beyond a Java `long` is an error. Wrappers are those of `Arrays`, `Collections`, `List.of` and the like.
+///
+/// A newtype is written as what it holds. Map keys may be any values.
 ///
 /// ```
 /// let stream = java_object_stream::to_bytes(&vec![1, 2])?;
@@ -26,26 +50,13 @@ pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Error> {
 }
 
 /// The stream in the making, and the class that a newtype asks for its content.
-struct Out {
-    writer: Writer,
-    class: Option<&'static str>,
+pub(super) struct Out {
+    pub(super) writer: Writer,
+    pub(super) class: Option<&'static str>,
 }
 
-fn jdk(name: &str) -> &'static ClassDescriptor {
+pub(super) fn jdk(name: &str) -> &'static ClassDescriptor {
     ClassDescriptor::jdk(name).expect("only classes of the table are asked for")
-}
-
-/// Buckets of a Java map that holds so many entries: doubled whenever three quarters are exceeded.
-fn buckets(entries: usize) -> usize {
-    let mut buckets = 16;
-    while entries > buckets / 4 * 3 {
-        buckets *= 2;
-    }
-    buckets
-}
-
-fn int(count: usize) -> Result<i32, Error> {
-    i32::try_from(count).map_err(|_| Error::TooLarge(count as u64))
 }
 
 impl Out {
@@ -56,6 +67,19 @@ impl Out {
         Ok(self.writer.end_object()?)
     }
 
+    fn instant(&mut self, nanos: i128) -> Result<(), Error> {
+        let out_of_range = || Error::Type("the instant is beyond those of java.time.Instant".into());
+        let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).map_err(|_| out_of_range())?;
+        if !INSTANT_SECONDS.contains(&seconds) {
+            return Err(out_of_range());
+        }
+        self.writer.begin_object(jdk("java.time.Ser"));
+        self.writer.write_i8(INSTANT_KIND as i8);
+        self.writer.write_i64(seconds);
+        self.writer.write_i32(nanos.rem_euclid(1_000_000_000) as i32);
+        Ok(self.writer.end_object()?)
+    }
+
     fn uuid(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let (most, least) = bytes.split_first_chunk::<8>().ok_or_else(|| Error::Type("a UUID has 16 bytes".into()))?;
         let least = least.try_into().map_err(|_| Error::Type("a UUID has 16 bytes".into()))?;
@@ -63,107 +87,6 @@ impl Out {
         self.writer.write_i64(i64::from_be_bytes(least));
         self.writer.write_i64(i64::from_be_bytes(*most));
         Ok(self.writer.end_object()?)
-    }
-
-    fn list(&mut self) -> List<'_> {
-        self.writer.begin_object(jdk("java.util.ArrayList"));
-        let size_at = self.writer.position();
-        self.writer.write_i32(0);
-        self.writer.begin_annotation();
-        self.writer.write_i32(0);
-        self.writer.flush_block();
-        let capacity_at = self.writer.position() - 4;
-        List { out: self, size_at, capacity_at, size: 0 }
-    }
-
-    fn map(&mut self) -> Map<'_> {
-        self.writer.begin_object(jdk("java.util.LinkedHashMap"));
-        self.writer.write_f32(0.75);
-        let threshold_at = self.writer.position();
-        self.writer.write_i32(0);
-        self.writer.begin_annotation();
-        self.writer.write_i32(0);
-        self.writer.write_i32(0);
-        self.writer.flush_block();
-        let buckets_at = self.writer.position() - 8;
-        Map { out: self, threshold_at, buckets_at, size: 0 }
-    }
-
-    /// `{variant: content}`, the content to be written by what `begin` makes.
-    fn variant<'a, C>(&'a mut self, variant: &str, begin: impl FnOnce(&'a mut Out) -> C) -> Variant<C> {
-        let Map { threshold_at, buckets_at, .. } = self.map();
-        self.writer.write_string(variant);
-        Variant { threshold_at, buckets_at, content: begin(self) }
-    }
-}
-
-/// An `ArrayList` whose size is known at its end.
-pub(super) struct List<'a> {
-    out: &'a mut Out,
-    size_at: usize,
-    capacity_at: usize,
-    size: usize,
-}
-
-impl<'a> List<'a> {
-    fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.size += 1;
-        value.serialize(&mut *self.out)
-    }
-
-    fn close(self) -> Result<&'a mut Out, Error> {
-        let size = int(self.size)?;
-        self.out.writer.patch_i32(self.size_at, size);
-        self.out.writer.patch_i32(self.capacity_at, size);
-        self.out.writer.end_object()?;
-        Ok(self.out)
-    }
-}
-
-/// A `LinkedHashMap` whose size is known at its end.
-pub(super) struct Map<'a> {
-    out: &'a mut Out,
-    threshold_at: usize,
-    buckets_at: usize,
-    size: usize,
-}
-
-impl<'a> Map<'a> {
-    fn entry<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), Error> {
-        self.out.writer.write_string(key);
-        self.value(value)
-    }
-
-    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.size += 1;
-        value.serialize(&mut *self.out)
-    }
-
-    fn close(self) -> Result<&'a mut Out, Error> {
-        let buckets = buckets(self.size);
-        let threshold = if self.size == 0 { 0 } else { buckets / 4 * 3 };
-        self.out.writer.patch_i32(self.threshold_at, int(threshold)?);
-        self.out.writer.patch_i32(self.buckets_at, int(buckets)?);
-        self.out.writer.patch_i32(self.buckets_at + 4, int(self.size)?);
-        self.out.writer.end_annotation();
-        self.out.writer.write_bool(false);
-        self.out.writer.end_object()?;
-        Ok(self.out)
-    }
-}
-
-/// A variant with data: its content, a list or a map, as the only entry of a map.
-pub(super) struct Variant<C> {
-    threshold_at: usize,
-    buckets_at: usize,
-    content: C,
-}
-
-impl<C> Variant<C> {
-    fn close<'a>(self, close: impl FnOnce(C) -> Result<&'a mut Out, Error>) -> Result<(), Error> {
-        let Variant { threshold_at, buckets_at, content } = self;
-        let out = close(content)?;
-        Map { out, threshold_at, buckets_at, size: 1 }.close().map(drop)
     }
 }
 
@@ -206,6 +129,14 @@ impl<'a> Serializer for &'a mut Out {
         Ok(())
     }
 
+    fn serialize_i128(self, value: i128) -> Result<(), Error> {
+        if self.class.take() == Some(INSTANT) {
+            return self.instant(value);
+        }
+        let long = i64::try_from(value).map_err(|_| Error::TooLarge(value))?;
+        self.serialize_i64(long)
+    }
+
     fn serialize_u8(self, value: u8) -> Result<(), Error> {
         self.serialize_i16(value.into())
     }
@@ -219,7 +150,7 @@ impl<'a> Serializer for &'a mut Out {
     }
 
     fn serialize_u64(self, value: u64) -> Result<(), Error> {
-        self.serialize_i64(i64::try_from(value).map_err(|_| Error::TooLarge(value))?)
+        self.serialize_i64(i64::try_from(value).map_err(|_| Error::TooLarge(value.into()))?)
     }
 
     fn serialize_f32(self, value: f32) -> Result<(), Error> {
@@ -235,7 +166,7 @@ impl<'a> Serializer for &'a mut Out {
     fn serialize_char(self, value: char) -> Result<(), Error> {
         match u16::try_from(u32::from(value)) {
             Ok(unit) => self.writer.write_character(unit),
-            Err(_) => self.writer.write_string(value.encode_utf8(&mut [0; 4])),
+            Err(_) => self.serialize_str(value.encode_utf8(&mut [0; 4]))?,
         }
         Ok(())
     }
@@ -275,8 +206,11 @@ impl<'a> Serializer for &'a mut Out {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), Error> {
-        self.class = [DATE, UUID].contains(&name).then_some(name);
-        value.serialize(self)
+        self.class = [DATE, INSTANT, UUID].contains(&name).then_some(name);
+        let done = value.serialize(&mut *self);
+        // Asked of this value only, whether it had the form for it or not.
+        self.class = None;
+        done
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -329,100 +263,5 @@ impl<'a> Serializer for &'a mut Out {
         _: usize,
     ) -> Result<Variant<Map<'a>>, Error> {
         Ok(self.variant(variant, Out::map))
-    }
-}
-
-impl ser::SerializeSeq for List<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.push(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close().map(drop)
-    }
-}
-
-impl ser::SerializeTuple for List<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.push(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close().map(drop)
-    }
-}
-
-impl ser::SerializeTupleStruct for List<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.push(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close().map(drop)
-    }
-}
-
-impl ser::SerializeMap for Map<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        key.serialize(&mut *self.out)
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.value(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close().map(drop)
-    }
-}
-
-impl ser::SerializeStruct for Map<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-        self.entry(key, value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close().map(drop)
-    }
-}
-
-impl ser::SerializeTupleVariant for Variant<List<'_>> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.content.push(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close(|list| list.close())
-    }
-}
-
-impl ser::SerializeStructVariant for Variant<Map<'_>> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-        self.content.entry(key, value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.close(|map| map.close())
     }
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, Error as _, Visitor};
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{DATE, UUID};
+use super::{DATE, INSTANT, UUID};
 
 /// `java.util.Date`: milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,38 +23,74 @@ impl<'de> Deserialize<'de> for JavaDate {
     }
 }
 
+/// `java.time.Instant`: nanoseconds since 1970. Java knows about a thousand million years in both directions; what
+/// lies beyond is refused when written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JavaInstant(pub i128);
+
+impl Serialize for JavaInstant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_newtype_struct(INSTANT, &self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for JavaInstant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i128::deserialize(deserializer).map(JavaInstant)
+    }
+}
+
+/// `byte[]`. A `Vec<u8>` is a list of numbers for serde and becomes an `ArrayList`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JavaBytes(pub Vec<u8>);
+
+impl Serialize for JavaBytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for JavaBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl<'de> Visitor<'de> for Bytes {
+            type Value = JavaBytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<JavaBytes, E> {
+                Ok(JavaBytes(bytes.to_vec()))
+            }
+
+            // Formats without bytes have numbers instead.
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<JavaBytes, A::Error> {
+                let mut bytes = Vec::new();
+                while let Some(byte) = items.next_element()? {
+                    bytes.push(byte);
+                }
+                Ok(JavaBytes(bytes))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
 /// `java.util.UUID`, as its 16 bytes in the order in which it is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JavaUuid(pub [u8; 16]);
 
 impl Serialize for JavaUuid {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_newtype_struct(UUID, &AsBytes(&self.0))
-    }
-}
-
-struct AsBytes<'a>(&'a [u8]);
-
-impl Serialize for AsBytes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0)
+        serializer.serialize_newtype_struct(UUID, &JavaBytes(self.0.to_vec()))
     }
 }
 
 impl<'de> Deserialize<'de> for JavaUuid {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = JavaUuid;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a UUID")
-            }
-
-            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<JavaUuid, E> {
-                bytes.try_into().map(JavaUuid).map_err(|_| E::custom("a UUID has 16 bytes"))
-            }
-        }
-        deserializer.deserialize_bytes(Bytes).map_err(D::Error::custom)
+        let bytes = JavaBytes::deserialize(deserializer)?.0;
+        let wrong_length = |_| serde::de::Error::custom("a UUID has 16 bytes");
+        bytes.try_into().map(JavaUuid).map_err(wrong_length)
     }
 }

@@ -3,31 +3,40 @@
 use java_object_stream::{Class, Document, FieldValue, Limits, NodeId, Value};
 use serde_json::{Map, Value as Json, json};
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
-pub struct Vector {
-    pub name: String,
-    pub bytes: Vec<u8>,
-    pub view: Json,
-    #[allow(dead_code, reason = "not every test binary looks at it")]
-    pub to_string: Option<String>,
+#[allow(dead_code, reason = "not every test binary looks at views")]
+pub(crate) struct Vector {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) view: Json,
 }
 
-pub fn vectors() -> Vec<Vector> {
-    let json: Json = serde_json::from_str(include_str!("../../../../vectors/java-serialization.json")).unwrap();
-    let vectors = json["vectors"].as_array().unwrap().iter();
-    vectors
-        .map(|vector| Vector {
-            name: vector["name"].as_str().unwrap().into(),
-            bytes: hex::decode(vector["hex"].as_str().unwrap()).unwrap(),
-            view: vector["json_view"].clone(),
-            to_string: vector["to_string"].as_str().map(Into::into),
-        })
-        .collect()
+pub(crate) fn vectors() -> &'static [Vector] {
+    static VECTORS: LazyLock<Vec<Vector>> = LazyLock::new(|| {
+        let json: Json = serde_json::from_str(include_str!("../../../../vectors/java-serialization.json")).unwrap();
+        let vectors = json["vectors"].as_array().unwrap().iter();
+        vectors
+            .map(|vector| Vector {
+                name: vector["name"].as_str().unwrap().into(),
+                bytes: hex::decode(vector["hex"].as_str().unwrap()).unwrap(),
+                view: vector["json_view"].clone(),
+            })
+            .collect()
+    });
+    &VECTORS
+}
+
+/// The bytes of one vector.
+#[allow(dead_code, reason = "not every test binary looks for one")]
+pub(crate) fn vector(name: &str) -> Vec<u8> {
+    let vector = vectors().iter().find(|vector| vector.name == name);
+    vector.unwrap_or_else(|| panic!("no vector {name}")).bytes.clone()
 }
 
 /// The document in the form of the vectors' `json_view`.
 #[allow(dead_code, reason = "not every test binary looks at views")]
-pub fn view(document: &Document) -> Json {
+pub(crate) fn view(document: &Document) -> Json {
     let mut view = View { document, handles: HashMap::new(), next: 0 };
     let contents: Vec<Json> = document.contents().map(|node| view.node(node)).collect();
     json!({"t": "stream", "contents": contents})
