@@ -245,7 +245,7 @@ pub(crate) struct BenchReceiverArgs {
 #[command(after_long_help = "Examples:\n  \
       clowder decode --kind member 5452494245532d42…      bytes as hexadecimal digits\n  \
       clowder decode --kind frames @capture.bin            a file, raw or as hexadecimal digits\n  \
-      tshark … -w - | clowder decode --kind frames -       standard input\n  \
+      tshark … -T fields -e tcp.payload | clowder decode --kind frames -\n  \
       clowder decode --kind session --check @body.hex      also encode again and compare every byte\n\n\
     Malformed bytes are an error that names what is wrong and at which offset, with exit code 1; frames in front of \
     the mistake are still printed.")]

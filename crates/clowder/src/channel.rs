@@ -169,6 +169,7 @@ impl Channel {
 
     /// As [`Channel::submit`], with a callback instead of a future. It is called exactly once, without any lock of the
     /// channel, on whichever task learns the last outcome: also before this returns. It must not block.
+    #[expect(clippy::result_large_err, reason = "a target that fails at once is rare, and moved once")]
     pub fn submit_then<T: Borrow<Member>>(
         &self,
         targets: impl IntoIterator<Item = T>,

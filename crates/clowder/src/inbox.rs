@@ -67,7 +67,7 @@ impl Delivery {
         self.finish(Ack::Ok);
     }
 
-    /// It could not be processed. The sender is told, if it waits for that, and may send it once more.
+    /// It could not be processed. The sender is told, if it waits for that.
     pub fn fail(mut self) {
         self.finish(Ack::Failed);
     }

@@ -201,7 +201,8 @@ impl Sessions {
 
     /// Limits and filters for what peers write here.
     fn acceptable(&mut self, kind: CellKind, name: &JavaStr, value: Option<&Bytes>) -> bool {
-        if value.is_some_and(|value| value.len() > self.config.limits.attribute_bytes_max) {
+        let name_fits = kind == CellKind::Listener || name.as_bytes().len() <= usize::from(u16::MAX);
+        if !name_fits || value.is_some_and(|value| value.len() > self.config.limits.attribute_bytes_max) {
             self.stats.oversized += 1;
             return false;
         }

@@ -48,8 +48,8 @@ impl SessionsBuilder {
     /// Whether an answer waits until the replicas have its changes. Default [`Replication::Synchronous`].
     ///
     /// Synchronous: when the client has its answer, every member of the view has applied what the request changed. A
-    /// member that does not confirm within the channel's timeout (3 s, and one retry), or leaves, is waited for no
-    /// longer; what it missed is sent to it again as soon as it can be reached. So the change survives the death of
+    /// member that does not confirm within the channel's timeout (3 s), or leaves, is waited for no longer;
+    /// what it missed is sent to it again as soon as it can be reached. So the change survives the death of
     /// this node whenever one other member confirmed. With no other member there is nothing to wait for.
     ///
     /// Asynchronous: the answer leaves at once. The same messages travel in the same order, and failed ones are

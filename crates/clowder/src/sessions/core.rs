@@ -109,14 +109,26 @@ impl Core {
                     }
                 }
                 SessionsOut::StateReady { complete } => {
-                    tracing::debug!(context = %self.context, complete, "session state is ready");
-                    self.ready.settle();
+                    self.state_ready(complete);
                 }
                 SessionsOut::Event(event) => self.happened(inner, now, event),
                 // An output that this driver does not know asks for nothing that a session's user would miss.
                 _ => {}
             }
         }
+    }
+
+    fn state_ready(&self, complete: bool) {
+        if complete {
+            tracing::debug!(context = %self.context, "session state is ready");
+        } else {
+            tracing::warn!(
+                context = %self.context,
+                "no member gave its sessions in time: serving without them and asking again; does the application run \
+                 there, under this context name?"
+            );
+        }
+        self.ready.settle();
     }
 
     fn happened(&self, inner: &mut Inner, now: Now, event: SessionEvent) {

@@ -38,6 +38,12 @@ pub(super) fn publish(context: &str, sessions: usize, stats: &Stats) {
         ("clowder_session_fetched_total", stats.fetched),
         ("clowder_session_merged_total", stats.merged),
         ("clowder_session_conflicts_total", stats.conflicts),
+        ("clowder_session_actions_unknown_total", stats.unknown_actions),
+        ("clowder_session_events_unknown_total", stats.unknown_events),
+        ("clowder_session_ids_mismatched_total", stats.mismatched_ids),
+        ("clowder_session_creations_repeated_total", stats.repeated_creations),
+        ("clowder_session_stamps_refused_total", stats.stamps_refused),
+        ("clowder_session_notices_dropped_total", stats.notices_dropped),
     ];
     for (name, total) in totals {
         metrics::counter!(name, "context" => context.to_owned()).absolute(total);

@@ -24,7 +24,8 @@ const WARN_EVERY: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(crate) struct Contexts {
     by_name: RwLock<HashMap<JavaStr, Weak<Core>>>,
-    warned: Mutex<Option<Instant>>,
+    warned_of_malformed: Pause,
+    warned_of_unknown: Pause,
 }
 
 impl Contexts {
@@ -61,7 +62,7 @@ impl Contexts {
             Ok(incoming) => incoming,
             Err(error) => {
                 metrics::counter!("clowder_session_messages_malformed_total").increment(1);
-                if self.may_warn() {
+                if self.warned_of_malformed.is_over() {
                     tracing::warn!(%error, from = %from.id, "a session message cannot be read and is ignored");
                 }
                 return;
@@ -77,20 +78,49 @@ impl Contexts {
 
     /// Nobody runs this context here: who asks for its state is told so. Any manager's channel will do.
     fn refuse(&self, from: &Member, incoming: &Incoming) {
+        metrics::counter!("clowder_session_messages_of_unknown_contexts_total").increment(1);
+        self.warn_of_unknown(from, incoming);
         let Some(context) = incoming.context().filter(|_| incoming.asks_for_state()) else { return };
         if let Some(core) = self.of(None).first() {
             core.outlet.answer(from, no_context_manager(context));
         }
     }
 
-    fn may_warn(&self) -> bool {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let may = warned.is_none_or(|last| now.duration_since(last) >= WARN_EVERY);
-        if may {
-            *warned = Some(now);
+    /// Applications that run on some nodes only are no mistake; names that differ in the host only surely are one.
+    fn warn_of_unknown(&self, from: &Member, incoming: &Incoming) {
+        let Some(theirs) = incoming.context().map(JavaStr::to_text) else { return };
+        let ours = self.of(None).into_iter().find(|core| path(&core.context) == path(&theirs));
+        if let Some(ours) = ours
+            && self.warned_of_unknown.is_over()
+        {
+            tracing::warn!(
+                from = %from.id, theirs = %theirs, ours = %ours.context,
+                "a member shares the same application under another name, so no session is shared with it; a Tomcat \
+                 puts its host's name in front if its <Cluster> stands in the <Engine>"
+            );
         }
-        may
+    }
+}
+
+/// The part of a context name that no host name changes.
+fn path(context: &str) -> &str {
+    context.rsplit_once('#').map_or(context, |(_, path)| path)
+}
+
+/// Warnings of one kind come at most once a minute.
+#[derive(Default)]
+struct Pause(Mutex<Option<Instant>>);
+
+impl Pause {
+    /// True once; then not before the pause is over.
+    fn is_over(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let is_over = last.is_none_or(|last| now.duration_since(last) >= WARN_EVERY);
+        if is_over {
+            *last = Some(now);
+        }
+        is_over
     }
 }
 

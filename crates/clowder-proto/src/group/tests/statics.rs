@@ -292,7 +292,7 @@ fn a_clowder_node_that_knows_this_one_alone_learns_what_it_can() {
     assert_eq!(world.outs.notices.len(), 1);
     world.tell(|group, now| group.notice_received(now, &clowder, Notice::Start));
     assert_eq!(world.outs.notices.len(), 1, "not as often as somebody asks");
-    let mut knows = World::new(configured(&[clowder.clone()]));
+    let mut knows = World::new(configured(std::slice::from_ref(&clowder)));
     knows.answer(&Member { extension: Bytes::new(), ..clowder.clone() }, Verdict::Alive);
     knows.outs = Outs::default();
     knows.tell(|group, now| group.notice_received(now, &clowder, Notice::Start));

@@ -1,7 +1,7 @@
 //! What Clowder adds behind the object of a session message, where a Java reader has stopped reading.
 //!
 //! Layout: magic `CLWS`, one byte version, one byte kind, four bytes length of the content, the content, four bytes
-//! FNV-1a of everything before. Anything that does not check is no trailer: the message counts as one of a Tomcat.
+//! a checksum of everything before. Anything that does not check is no trailer: the message counts as one of a Tomcat.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -167,7 +167,7 @@ impl CellKind {
     }
 }
 
-/// FNV-1a over words of eight bytes: a block's trailer is tens of kilobytes.
+/// In words of eight bytes, as FNV-1a does it with bytes: a block's trailer is tens of kilobytes.
 fn checksum(bytes: &[u8]) -> u32 {
     let mut chunks = bytes.chunks_exact(8);
     let mut sum = 0xcbf2_9ce4_8422_2325_u64;
