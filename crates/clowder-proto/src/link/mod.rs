@@ -190,7 +190,7 @@ impl Default for LinkConfig {
     fn default() -> Self {
         // Tomcat: PooledParallelSender — timeout 3000, maxRetryAttempts 1, poolSize 25.
         LinkConfig {
-            window: 64,
+            window: 512,
             window_bytes: 4 << 20,
             lanes: 8,
             queue_bytes_max: 64 << 20,

@@ -17,7 +17,7 @@ const OVER: u8 = 2;
 
 /// What the workers did while it counted.
 pub(super) struct Measured {
-    pub(super) latencies: Histogram,
+    pub(super) latencies: Arc<Histogram>,
     pub(super) errors: u64,
     pub(super) time: Duration,
 }
@@ -36,32 +36,32 @@ pub(super) trait Operation: Send + 'static {
 /// A worker panicked.
 pub(super) async fn run<O: Operation>(workers: Vec<O>, time: Duration) -> Result<(Measured, Vec<O>)> {
     let phase = Arc::new(AtomicU8::new(WARMING));
+    let latencies = Arc::new(Histogram::new());
     let mut running = JoinSet::new();
     for worker in workers {
-        running.spawn(work(worker, phase.clone()));
+        running.spawn(work(worker, phase.clone(), latencies.clone()));
     }
     tokio::time::sleep(WARM_UP).await;
     phase.store(COUNTING, Ordering::Relaxed);
     let start = Instant::now();
     tokio::time::sleep(time).await;
     phase.store(OVER, Ordering::Relaxed);
-    let mut measured = Measured { latencies: Histogram::new(), errors: 0, time: start.elapsed() };
+    let mut measured = Measured { latencies, errors: 0, time: start.elapsed() };
     let mut workers = Vec::new();
     while let Some(done) = running.join_next().await {
-        let (worker, latencies, errors) = done.context("a client failed")?;
-        measured.latencies.add(&latencies);
+        let (worker, errors) = done.context("a client failed")?;
         measured.errors += errors;
         workers.push(worker);
     }
     Ok((measured, workers))
 }
 
-async fn work<O: Operation>(mut operation: O, phase: Arc<AtomicU8>) -> (O, Histogram, u64) {
-    let (mut latencies, mut errors) = (Histogram::new(), 0);
+async fn work<O: Operation>(mut operation: O, phase: Arc<AtomicU8>, latencies: Arc<Histogram>) -> (O, u64) {
+    let mut errors = 0;
     loop {
         let began = phase.load(Ordering::Relaxed);
         if began == OVER {
-            return (operation, latencies, errors);
+            return (operation, errors);
         }
         let start = Instant::now();
         let succeeded = operation.once().await;

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -37,7 +38,7 @@ fn ping(echo: SocketAddr, size: usize, time: Duration) -> Result<Measured> {
     while begin.elapsed() < WARM_UP {
         once()?;
     }
-    let (mut latencies, begin) = (Histogram::new(), Instant::now());
+    let (latencies, begin) = (Arc::new(Histogram::new()), Instant::now());
     while begin.elapsed() < time {
         latencies.record(once()?);
     }
