@@ -467,7 +467,7 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, clowder_measure))]
 mod measure_tests;
 #[cfg(test)]
 mod tests;

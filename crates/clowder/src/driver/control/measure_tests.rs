@@ -1,7 +1,7 @@
 //! How long it takes until others know: printed, never asserted.
 //!
-//! `cargo test -p clowder --release -- --ignored --nocapture measure_membership` on an idle machine, or in a network
-//! namespace of its own (`ip netns exec NAME …`). Every node but the measuring one is a process.
+//! `RUSTFLAGS='--cfg clowder_measure' cargo test -p clowder --release measure_membership -- --nocapture` on an idle
+//! machine, or in a network namespace of its own (`ip netns exec NAME …`). Every node but the measuring one is a process.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command as Program, Stdio};
@@ -29,7 +29,6 @@ fn config(group: Option<SocketAddr>, peer: StaticMember) -> MembershipConfig {
 
 /// The measured process: one node, until its standard input ends.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a part of measure_membership"]
 async fn measured_node() {
     let (Ok(role), Ok(peer)) = (std::env::var(ROLE), std::env::var(PEER)) else { return };
     let (listener, me) = Node::reserve(2).await;
@@ -53,7 +52,7 @@ impl Measured {
     fn spawn(role: &str, peer: SocketAddr) -> Self {
         let name = "driver::control::measure_tests::measured_node";
         let mut child = Program::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "--nocapture", "--quiet", name])
+            .args(["--exact", "--nocapture", "--quiet", name])
             .envs([(ROLE, role.to_owned()), (PEER, peer.to_string())])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -133,7 +132,6 @@ async fn measure(name: &str, group: Option<SocketAddr>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "prints timings, asserts nothing about them"]
 async fn measure_membership() {
     measure("static", None).await;
     measure("multicast", Some(([228, 0, 0, 4], 45564).into())).await;
