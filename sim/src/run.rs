@@ -49,7 +49,7 @@ pub fn seeds(range: std::ops::Range<u64>) -> std::ops::Range<u64> {
     }
 }
 
-/// How to see a failed run again.
+/// How to see a failed run of a test in `tests/cluster.rs` again.
 pub fn replay_command(test: &str, seed: u64) -> String {
-    format!("CLOWDER_SIM_SEED={seed} cargo test -p clowder-sim --test {test}")
+    format!("CLOWDER_SIM_SEED={seed} cargo test -p clowder-sim --test cluster -- --include-ignored {test}")
 }
