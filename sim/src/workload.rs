@@ -62,7 +62,7 @@ impl World {
                 _ => {}
             }
         }
-        let pause = Duration::from_millis(self.rng.u64(5..60));
+        let pause = Duration::from_millis(self.rng.u64(5..70));
         self.later(pause, Event::Request);
     }
 
@@ -172,7 +172,7 @@ impl World {
             self.workload.messages += 1;
             let mut body = BytesMut::new();
             body.put_u64(self.workload.messages);
-            body.put_bytes(0, self.rng.usize(..2000));
+            body.put_bytes(0, self.rng.usize(..1000));
             let acks = [0, options::USE_ACK, options::USE_ACK | options::SYNCHRONIZED_ACK];
             let app = App {
                 body: body.freeze(),
@@ -186,7 +186,7 @@ impl World {
                 }
             });
         }
-        let pause = Duration::from_millis(self.rng.u64(2..40));
+        let pause = Duration::from_millis(self.rng.u64(5..70));
         self.later(pause, Event::Message);
     }
 }
