@@ -5,7 +5,7 @@ use clowder_sim::{Report, Settings, replay_command, run, seeds};
 /// Runs every seed; `promised` says which checkers count.
 fn all_keep(test: &str, range: std::ops::Range<u64>, settings: fn(u64) -> Settings, promised: fn(&str) -> bool) {
     let mut totals = [0; 4];
-    for seed in seeds(range) {
+    for seed in seeds(range.clone()) {
         let Report { violations, sent, arrived, acknowledged, died, .. } = run(settings(seed));
         let broken: Vec<_> = violations.iter().filter(|violation| promised(violation.checker)).collect();
         assert!(broken.is_empty(), "seed {seed}: {broken:#?}\nagain: {}", replay_command(test, seed));
@@ -13,7 +13,8 @@ fn all_keep(test: &str, range: std::ops::Range<u64>, settings: fn(u64) -> Settin
             *total += count;
         }
     }
-    assert!(totals.iter().all(|total| *total > 0), "something happens in these runs: {totals:?}");
+    let alone = seeds(range).count() == 1;
+    assert!(alone || totals.iter().all(|total| *total > 0), "something happens in these runs: {totals:?}");
 }
 
 /// Processes die and come back, datagrams are lost, connections break, noise arrives.
