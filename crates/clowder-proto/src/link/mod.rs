@@ -171,6 +171,7 @@ pub struct LinkConfig {
     /// Without any progress for so long, a connection that owes something is given up. Default 3 s.
     ///
     /// Differs from Tomcat: it says 3 s and waits for up to 8, because it looks at the clock between waits of 5 s.
+    /// Test: a_silent_peer_is_given_up_after_the_timeout_and_not_tried_again.
     pub timeout: Duration,
     /// For one attempt to connect. Default 3 s.
     pub connect_timeout: Duration,

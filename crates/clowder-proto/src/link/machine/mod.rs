@@ -153,6 +153,7 @@ impl Link {
     /// nothing waits for breaks the protocol: the connection is closed and confirms nothing.
     ///
     /// Differs from Tomcat: a surplus acknowledgement there confirms the next message.
+    /// Test: a_surplus_answer_closes_the_connection_and_confirms_nothing.
     pub fn acked(&mut self, now: Now, conn: ConnId, ack: Ack) {
         let Some(lane) = self.lane_of(conn) else { return };
         let Some(connection) = &mut self.lanes[lane].conn else { return };
@@ -172,6 +173,8 @@ impl Link {
     fn answer(&mut self, lane: usize) -> bool {
         // Differs from Tomcat: the connection is not at fault, the second try goes over the same one. On a pipeline
         // there is none, it would come behind later messages.
+        // Tests: a_failed_answer_has_a_second_try_on_the_same_lane_before_anything_else,
+        // a_failed_answer_fails_that_message_alone_on_a_pipeline.
         let final_answer = self.pipelined && !self.draining;
         let mut some = false;
         while let Some((mut entry, ack)) = self.lanes[lane].conn.as_mut().and_then(Conn::answered) {

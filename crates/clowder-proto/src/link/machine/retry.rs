@@ -11,8 +11,9 @@ impl Link {
     /// A connection made no progress for the whole timeout. What had that long fails; what started later gets another
     /// connection.
     ///
-    /// Differs from Tomcat: only this connection is closed, and a message behind others on a pipeline has its full
-    /// time from the moment in which it is the first.
+    /// Differs from Tomcat: only this connection is closed, and each answer gives the messages behind it the full time
+    /// again. Tests: a_stalled_lane_fails_no_unordered_message_while_another_lane_moves,
+    /// every_sign_of_progress_starts_the_timeout_anew.
     pub(super) fn gave_up(&mut self, now: Now, lane: usize, conn: Conn) {
         let timeout = if conn.open { self.config.timeout } else { self.config.connect_timeout };
         self.connect_failed |= !conn.open;

@@ -1,0 +1,13 @@
+//! A session ends once: what was under way does not bring it back.
+
+use crate::World;
+
+/// No node has a session whose end everybody confirmed.
+pub fn check(world: &World) -> Result<(), String> {
+    for session in &world.history.ended {
+        if let Some(process) = world.processes().find(|process| process.sessions.snapshot(session).is_some()) {
+            return Err(format!("{session} has ended everywhere, and {:?} has it", process.who));
+        }
+    }
+    Ok(())
+}
