@@ -219,6 +219,7 @@ impl Sessions {
         let ms = self.ms(now);
         let data = &session.data;
         let idle = session.extra.as_ref().map_or(0, |extra| extra.idle);
+        let id = data.id.clone();
         if let Some(ended) = self.store.ended.get(ms, data.id.as_bytes()).copied()
             && data.creation <= ended.wall
             && (ended.explicit || data.this_accessed <= ended.wall)
@@ -239,6 +240,7 @@ impl Sessions {
                 self.learn(now, entry);
             }
         }
+        self.tell_newcomers(now, &from.id, &id);
     }
 
     /// A session that is not known here, as it came.

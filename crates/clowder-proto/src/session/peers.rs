@@ -173,6 +173,9 @@ impl Sessions {
         self.peers.changed();
         if clowder {
             self.welcome(now, &member.id);
+            if let Some(gone) = gone {
+                self.welcome_back(now, &member.id, gone);
+            }
         }
         self.answer_newcomer(now, &member.id);
         if !self.requester.is_started() {

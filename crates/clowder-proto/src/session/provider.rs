@@ -21,6 +21,8 @@ pub(super) use super::repair::Repairing;
 pub(super) struct Provider {
     single: Arc<[Member]>,
     clowder: bool,
+    /// This node had the state of the cluster when it was asked; what it gets later is not in the answer.
+    complete: bool,
     /// Time of the snapshot, in every message of the answer.
     time: i64,
     left: std::vec::IntoIter<SlotRef>,
@@ -60,6 +62,7 @@ impl Sessions {
         self.providers.push(Provider {
             single: Arc::from([from.clone()]),
             clowder: peers::is_clowder(from),
+            complete: self.requester.is_ready(),
             // Tomcat drops messages that it queued meanwhile and that are older than the snapshot, by the clocks of
             // their senders. Not later than the question, by the clock of who asks, nothing that counts is older.
             time: now.wall_ms().min(asked),
@@ -120,8 +123,8 @@ impl Sessions {
         }
         provider.end_attempts += 1;
         let (time, to) = (provider.time, Arc::clone(&provider.single));
-        // A Clowder node that learns that this one is not complete itself goes on to ask others.
-        let trailer = Trailer::Flag(self.requester.is_ready());
+        // A Clowder node that learns that this one was not complete itself goes on to ask others.
+        let trailer = Trailer::Flag(provider.complete);
         let name = "SESSION-STATE-TRANSFERRED";
         let body = BodyKind::Encoded(self.message(Event::Complete, name.as_bytes(), Some(time), None, Some(&trailer)));
         self.send(Outgoing { to, key: CONTROL_LANE, slot: None, kind: Kind::Complete, body });

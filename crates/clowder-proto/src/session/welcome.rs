@@ -83,6 +83,39 @@ impl Sessions {
         }
     }
 
+    /// A Clowder node that was away since `gone` is back. It may not have noticed and then asks for nothing, and what it
+    /// still lacked was forgotten when it left.
+    pub(super) fn welcome_back(&mut self, now: Now, member: &MemberId, gone: u64) {
+        // A message sent shortly before it was found gone may not have arrived.
+        const GONE_MARGIN_MS: u64 = 30_000;
+        let since = gone.saturating_sub(GONE_MARGIN_MS);
+        let changed = self.store.slots().filter(|(_, entry)| entry.changed >= since);
+        let slots: Vec<SlotRef> = changed.map(|(slot, _)| slot).collect();
+        if !slots.is_empty() {
+            self.mark_dirty(now, member, slots);
+        }
+        for notice in self.recent_notices(since) {
+            self.note_failed(now, member, notice);
+        }
+    }
+
+    /// A block of `from` has been merged. Newcomers that had their answer from here asked nobody else.
+    pub(super) fn tell_newcomers(&mut self, now: Now, from: &MemberId, id: &JavaStr) {
+        const NEW_MS: u64 = 60_000;
+        let ms = self.ms(now);
+        let Some(slot) = self.store.find_renamed(ms, id.as_bytes()) else { return };
+        if self.store.get(slot).is_none_or(|entry| entry.changed < ms) {
+            return; // it was no news
+        }
+        let since = ms.saturating_sub(NEW_MS);
+        let newcomers = self.peers.iter().filter(|peer| peer.clowder && peer.asked_us && peer.joined >= since);
+        let newcomers: Vec<MemberId> =
+            newcomers.map(|peer| peer.member.id.clone()).filter(|newcomer| newcomer != from).collect();
+        for newcomer in newcomers {
+            self.mark_dirty(now, &newcomer, [slot]);
+        }
+    }
+
     /// Ends and changes of ids that became known since then.
     pub(super) fn recent_notices(&self, since: u64) -> Vec<Notice> {
         let ended = self.store.ended.since(since).filter(|(_, ended)| ended.explicit);
