@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{ProbeId, Verdict};
 
 /// Least time between the starts of two probes of a candidate, however often something asks for one.
-const CANDIDATE_GAP: Duration = Duration::from_millis(20);
+const CANDIDATE_GAP: Duration = Duration::from_millis(100);
 
 /// Why a member is probed; what a verdict means depends on it. Ordered: the graver reason stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
