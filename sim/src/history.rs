@@ -38,7 +38,7 @@ pub struct Sent {
 /// A listener had a message.
 #[derive(Clone, Debug)]
 pub struct Arrival {
-    /// Index in [`History::sent`]; `None`: nobody sent such a message.
+    /// Index in `History::sent`; `None`: nobody sent such a message.
     pub message: Option<usize>,
     /// When.
     pub at: Instant,

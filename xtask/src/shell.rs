@@ -25,9 +25,11 @@ impl Counts {
 
     /// The counts in one line of output, if it is a summary of nextest or of `cargo test`.
     pub(crate) fn of_line(line: &str) -> Option<Counts> {
-        let line = line.trim();
-        let counted =
-            if line.starts_with("Summary [") { line.split_once("run:")?.1 } else { line.strip_prefix("test result:")? };
+        // Nextest shows what a failed test's own runner said, indented: that is counted already.
+        let counted = match line.strip_prefix("test result:") {
+            Some(counted) => counted,
+            None => line.trim_start().strip_prefix("Summary [")?.split_once("run:")?.1,
+        };
         let mut counts = Counts::default();
         for part in counted.split([',', ';', '.']) {
             let mut words = part.split_whitespace();
@@ -180,6 +182,7 @@ mod tests {
             "test result: FAILED. 1 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
             Some((1, 4, 0)),
         );
+        check("    test result: FAILED. 0 passed; 1 failed; 0 ignored", None);
         check("running 5 tests", None);
         check("        PASS [   0.005s] crate summary", None);
     }

@@ -41,9 +41,14 @@ impl<K: Clone + Eq + Hash, V> Memory<K, V> {
         self.map.remove(key);
     }
 
-    /// Entries not older than `since`, in no order.
+    /// Entries not older than `since`, the oldest first.
     pub(super) fn since(&self, since: u64) -> impl Iterator<Item = (&K, &V)> {
-        self.map.iter().filter(move |(_, (at, _))| *at >= since).map(|(key, (_, value))| (key, value))
+        let start = self.order.partition_point(|(at, _)| *at < since);
+        self.order.range(start..).filter_map(|(at, key)| {
+            // The key may have been inserted again later, or removed.
+            let (inserted, value) = self.map.get(key)?;
+            (inserted == at).then_some((key, value))
+        })
     }
 
     fn forget(&mut self, now: u64) {

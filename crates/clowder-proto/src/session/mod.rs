@@ -60,7 +60,7 @@ mod tests;
 mod welcome;
 pub mod wire;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 pub use clock::Stamp;
@@ -98,7 +98,7 @@ pub struct Sessions {
     requester: Requester,
     providers: Vec<Provider>,
     early: Vec<EarlyQuestion>,
-    in_flight: HashMap<Token, InFlight>,
+    in_flight: BTreeMap<Token, InFlight>,
     next_token: u64,
     out: VecDeque<SessionsOut>,
     stats: Stats,
@@ -117,7 +117,7 @@ impl Sessions {
             requester: Requester::default(),
             providers: Vec::new(),
             early: Vec::new(),
-            in_flight: HashMap::new(),
+            in_flight: BTreeMap::new(),
             next_token: 0,
             out: VecDeque::new(),
             stats: Stats::default(),

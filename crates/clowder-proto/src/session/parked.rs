@@ -97,7 +97,11 @@ impl Parked {
             message.from.id == *member && matches!(message.what, ParkedWhat::Delta { stamps: Some(_), .. })
         };
         let sessions = self.sessions.iter();
-        sessions.filter_map(|(id, waiting)| Some((id.clone(), waiting.iter().find(of)?.time))).collect()
+        let changed = sessions.filter_map(|(id, waiting)| Some((id.clone(), waiting.iter().find(of)?.time)));
+        let mut changed: Vec<_> = changed.collect();
+        // The same input gives the same output: the order of a hash table is no order.
+        changed.sort_unstable();
+        changed
     }
 
     /// When the oldest has waited long enough. While state is on its way nothing is given up: it may bring them all.
