@@ -1,7 +1,7 @@
 //! The Tomcat side of Clowder's benchmarks, with the same JSON lines as `clowder bench` and `"peer":"tomcat"`.
 //!
 //! ```text
-//! tomcat_bench channel  [SECONDS]            two bare Tribes channels, 1 KB, acknowledged after processing
+//! tomcat_bench channel  [SECONDS]            two bare Tribes channels, 1 KB; with CLOWDER_BIN also Clowder to Tribes
 //! tomcat_bench sessions [SECONDS] [PEER]     HTTP requests per second under wrk: alone, two nodes async and sync
 //! tomcat_bench transfer [SESSIONS] [PEER]    memory of the sessions, and their transfer to a starting node
 //! ```
@@ -38,7 +38,7 @@ fn main() -> Result<()> {
 fn channel(seconds: u64) -> Result<()> {
     let seats = Seats::reserve(2)?;
     let mut sender = TribesNode::start_fast(&seats, 0, &[])?;
-    let _receiver = TribesNode::start_fast(&seats, 1, &[])?;
+    let receiver = TribesNode::start_fast(&seats, 1, &[])?;
     wait_until("the receiver as member", clowder_interop::PATIENCE, || Ok(sender.members()? == 1))?;
     for (ack, options, senders) in
         [("processed", 6, 1), ("processed", 6, 8), ("processed", 6, 24), ("processed", 6, 64), ("none", 8, 1)]
@@ -50,6 +50,28 @@ fn channel(seconds: u64) -> Result<()> {
         for key in ["msgs_per_s", "mb_per_s", "p50_us", "p99_us", "p999_us", "errors"] {
             line[key] = result[key].clone();
         }
+        println!("{line}");
+    }
+    drop(sender);
+    match std::env::var("CLOWDER_BIN") {
+        Ok(clowder) => clowder_to_tomcat(&clowder, &receiver, seconds),
+        Err(_) => Ok(()),
+    }
+}
+
+/// The same cases with Clowder as the sender.
+fn clowder_to_tomcat(clowder: &str, receiver: &TribesNode, seconds: u64) -> Result<()> {
+    let mut command = Command::new(clowder);
+    command.args(["bench", "channel", "--target", &format!("{}/{}", receiver.cluster, receiver.id)]);
+    command.args(["--ack", "processed", "--seconds", &seconds.to_string()]);
+    for senders in ["1", "8", "24", "64"] {
+        command.args(["--senders", senders]);
+    }
+    let output = command.output().context(clowder.to_owned())?;
+    ensure!(output.status.success(), "{clowder}: {}", String::from_utf8_lossy(&output.stderr));
+    for line in String::from_utf8(output.stdout)?.lines() {
+        let mut line: Value = serde_json::from_str(line)?;
+        line["receiver"] = json!("tomcat");
         println!("{line}");
     }
     Ok(())
