@@ -30,7 +30,7 @@ use super::waiters::{Then, Waiters};
 use crate::metrics;
 
 /// Frames in one system call; the system takes up to 1024.
-const WRITE_FRAMES_MAX: usize = 64;
+const WRITE_FRAMES_MAX: usize = 256;
 /// The token of a message whose outcome nobody waits for.
 const DETACHED: Token = Token(u64::MAX);
 
