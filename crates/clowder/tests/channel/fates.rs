@@ -79,10 +79,10 @@ async fn a_callback_is_called_exactly_once_whatever_happens() {
     for n in 0..COUNT {
         let (calls, outcomes) = (Arc::clone(&calls), Arc::clone(&outcomes));
         let done = move |result: Result<Receipt, SendError>| {
-            calls[n].fetch_add(1, SeqCst);
             let targets =
                 result.map_or_else(|error| error.failed.len() + error.delivered.len(), |receipt| receipt.len());
             outcomes.fetch_add(targets, SeqCst);
+            calls[n].fetch_add(1, SeqCst);
         };
         group.from.submit_then(group.targets(), body(u32::try_from(n).unwrap()), SendOptions::SYNC, done);
         if n == COUNT / 2 {

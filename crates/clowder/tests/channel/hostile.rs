@@ -6,6 +6,8 @@ use clowder::options::{SYNCHRONIZED_ACK, USE_ACK};
 use clowder::{Channel, ChannelLimits, Timeouts, metrics as names};
 use clowder_proto::wire::{Ack, Limits};
 
+use tokio::io::AsyncWriteExt;
+
 use super::counts::Counts;
 use super::nodes::{builder, listen, next, node, patiently, until};
 use super::raw::{Raw, frame, sender};
@@ -121,24 +123,49 @@ async fn half_a_frame_that_waits_because_this_node_does_not_read_is_nobodys_faul
     assert_eq!(peer.acks(2).await, [Ack::Ok, Ack::Ok]);
 }
 
+/// Asks for acknowledgements and never reads one, until the connection breaks.
+async fn flood(to: Channel) {
+    let mut greedy = Raw::connect_narrow(&to).await;
+    for first in (0..).step_by(64) {
+        let frames: Vec<_> = (first..first + 64).map(|id| frame(id, USE_ACK, b"")).collect();
+        if greedy.stream.write_all(&frames.concat()).await.is_err() {
+            return;
+        }
+    }
+}
+
 #[tokio::test]
-async fn who_never_reads_its_acknowledgements_is_not_read_and_then_closed() {
+async fn who_never_reads_its_acknowledgements_is_closed() {
     let counts = Counts::default();
     let _counting = metrics::set_default_local_recorder(&counts);
-    let to = impatient(ChannelLimits { unread_acks_max: 1 << 10, ..ChannelLimits::default() }).await;
+    let to = impatient(ChannelLimits::default()).await;
     let mut good = Raw::connect(&to).await;
-    let mut greedy = Raw::connect_narrow(&to).await;
-    let flood = async {
-        use tokio::io::AsyncWriteExt;
-        for id in 0.. {
-            if greedy.stream.write_all(&frame(id, USE_ACK, &[0; 1_000])).await.is_err() {
-                return;
-            }
-        }
-    };
-    patiently(flood).await;
+    patiently(flood(to.clone())).await;
     assert_eq!(counts.get(names::REFUSED, "unread_acks"), 1);
     assert_served(&mut good, u32::MAX).await;
+}
+
+#[tokio::test]
+async fn who_never_reads_its_acknowledgements_is_not_read_either() {
+    const ROUNDS: u32 = 200;
+    let counts = Counts::default();
+    let _counting = metrics::set_default_local_recorder(&counts);
+    let to = node().await;
+    let mut good = Raw::connect(&to).await;
+    let greedy = tokio::spawn(flood(to.clone()));
+    let handled = || counts.get(names::UNCLAIMED, "");
+    let mut ids = 1 << 31..;
+    loop {
+        let before = handled();
+        for id in ids.by_ref().take(ROUNDS as usize) {
+            assert_served(&mut good, id).await;
+        }
+        if handled() == before + u64::from(ROUNDS) {
+            break; // nothing else was read meanwhile
+        }
+    }
+    assert!(!greedy.is_finished(), "it still writes, and was not closed");
+    greedy.abort();
 }
 
 #[tokio::test]
