@@ -80,7 +80,7 @@ async fn a_frame_over_the_limit_is_refused_by_its_header() {
 }
 
 async fn impatient(limits: ChannelLimits) -> Channel {
-    let short = Duration::from_millis(20);
+    let short = Duration::from_millis(200); // enough to read what has arrived
     let timeouts = Timeouts { half_frame: short, unread_acks: short, ended: short, ..Timeouts::default() };
     builder().limits(limits).timeouts(timeouts).start().await.unwrap()
 }
@@ -138,7 +138,9 @@ async fn flood(to: Channel) {
 async fn who_never_reads_its_acknowledgements_is_closed() {
     let counts = Counts::default();
     let _counting = metrics::set_default_local_recorder(&counts);
-    let to = impatient(ChannelLimits::default()).await;
+    // Its half frames have all their time.
+    let timeouts = Timeouts { unread_acks: Duration::from_millis(20), ..Timeouts::default() };
+    let to = builder().timeouts(timeouts).start().await.unwrap();
     let mut good = Raw::connect(&to).await;
     patiently(flood(to.clone())).await;
     assert_eq!(counts.get(names::REFUSED, "unread_acks"), 1);
