@@ -30,6 +30,8 @@ pub(crate) struct Acks {
     heard: AtomicU64,
     /// The beginning of a frame is there and its end is not.
     half_frame: AtomicBool,
+    /// This node does not read now: a silence is not the peer's.
+    held_back: AtomicBool,
     /// At least one whole frame came.
     spoke: AtomicBool,
     state: Mutex<State>,
@@ -78,6 +80,7 @@ impl Acks {
             started: Instant::now(),
             heard: AtomicU64::new(0),
             half_frame: AtomicBool::new(false),
+            held_back: AtomicBool::new(false),
             spoke: AtomicBool::new(false),
             state: Mutex::new(state),
         })
@@ -89,10 +92,22 @@ impl Acks {
 
     /// Bytes came; what is left of them is the beginning of a frame, or nothing.
     pub(crate) fn heard(&self, frames: usize, half_frame: bool) {
-        self.heard.store(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.touch();
         self.half_frame.store(half_frame, Relaxed);
         if frames > 0 {
             self.spoke.store(true, Relaxed);
+        }
+    }
+
+    fn touch(&self) {
+        self.heard.store(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// This node stops reading, or reads on: then the peer has all its time for the rest of a frame again.
+    pub(crate) fn hold_back(&self, held_back: bool) {
+        if self.held_back.load(Relaxed) != held_back {
+            self.touch();
+            self.held_back.store(held_back, Relaxed);
         }
     }
 
@@ -228,7 +243,8 @@ impl Acks {
         if state.ended_since.is_some_and(|then| since(then) >= timeouts.ended) {
             return Some("unfinished");
         }
-        let half = state.ended_since.is_none() && self.half_frame.load(Relaxed);
+        let reads = state.ended_since.is_none() && !self.held_back.load(Relaxed);
+        let half = reads && self.half_frame.load(Relaxed);
         (half && since(self.last_heard()) >= timeouts.half_frame).then_some("half_frame")
     }
 
@@ -272,6 +288,9 @@ impl State {
             }
         } else if !self.out.is_empty() {
             after.waker = self.waker.take();
+        }
+        if self.write.is_none() {
+            after.waker = self.waker.take().or(after.waker.take()); // that was the last answer: the task ends
         }
     }
 

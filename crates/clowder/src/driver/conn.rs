@@ -74,12 +74,12 @@ impl Conn {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
             match self.acks.turn(cx) {
-                Turn::Read => {}
-                Turn::Wait => return Poll::Pending,
+                Turn::Read if self.env.budget.has_room(cx.waker()) => self.acks.hold_back(false),
+                Turn::Read | Turn::Wait => {
+                    self.acks.hold_back(true);
+                    return Poll::Pending;
+                }
                 Turn::Closed => return Poll::Ready(End::Closed),
-            }
-            if !self.env.budget.has_room(cx.waker()) {
-                return Poll::Pending;
             }
             let count = match self.poll_read(cx) {
                 Poll::Pending => return Poll::Pending,

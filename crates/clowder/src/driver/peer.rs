@@ -87,6 +87,8 @@ struct ConnIo {
 #[derive(Default)]
 struct After {
     released: usize,
+    /// Bytes of frames that are no longer queued: more than `released` if one is larger than the whole room.
+    unqueued: usize,
     wakers: Vec<Waker>,
     calls: Vec<(Arc<Then>, usize, Outcome)>,
     failed: Vec<Failure>,
@@ -248,6 +250,7 @@ impl Peer {
                 }
                 LinkOut::Done { token, bytes, outcome } => {
                     after.released += bytes.min(self.room_max);
+                    after.unqueued += bytes;
                     match outcome {
                         Outcome::Failed(failure) => after.failed.push(failure),
                         _ => {
@@ -273,7 +276,7 @@ impl Peer {
         let metrics = &self.env.metrics;
         if after.released > 0 {
             self.room.add_permits(after.released);
-            metrics.queue_bytes.decrement(after.released as f64);
+            metrics.queue_bytes.decrement(after.unqueued as f64);
         }
         if after.sent > 0 {
             metrics.sent.increment(after.sent);

@@ -1,0 +1,19 @@
+//! The data path of whole nodes over real sockets on loopback. Peers that a node cannot be (a Tomcat, a hostile one, a
+//! network that breaks) are made of raw sockets. Every wait is for a condition.
+
+#![allow(clippy::unwrap_used)] // in tests a panic is the right report
+
+mod counts;
+mod nodes;
+mod proxy;
+mod raw;
+
+mod fates;
+mod hostile;
+mod inbound;
+mod limits;
+mod ordering;
+mod outcomes;
+mod stop;
+mod tomcat;
+mod view;
