@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use tokio::runtime::Builder;
 
 use cli::{Cli, Command};
 
@@ -32,10 +33,10 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let done = match cli.command {
-        Command::Node(args) => runtime(node::run(*args)),
-        Command::Demo(args) => runtime(demo::run(args)),
-        Command::Bench(args) => runtime(bench::run(args)),
-        Command::BenchReceiver(args) => runtime(bench::receiver(args)),
+        Command::Node(args) => runtime(Builder::new_multi_thread(), node::run(*args)),
+        Command::Demo(args) => runtime(shared(), demo::run(args)),
+        Command::Bench(args) => runtime(shared(), bench::run(args)),
+        Command::BenchReceiver(args) => runtime(shared(), bench::receiver(args)),
         Command::Decode(args) => decode::run(args),
     };
     match done {
@@ -47,9 +48,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn runtime(command: impl Future<Output = Result<()>>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("cannot start the worker threads")?.block_on(command)
+fn runtime(mut workers: Builder, command: impl Future<Output = Result<()>>) -> Result<()> {
+    workers.enable_all().build().context("cannot start the worker threads")?.block_on(command)
+}
+
+/// For a process beside others of its own on this machine.
+fn shared() -> Builder {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(process::workers());
+    builder
 }
 
 /// Logs go to standard error: standard output belongs to results.

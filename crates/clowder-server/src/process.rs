@@ -4,6 +4,7 @@
 //! chosen beforehand, because static members must know each other before the first one runs.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::num::NonZero;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -17,6 +18,16 @@ use crate::cli::{Peer, Replication, UniqueId};
 const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Longest wait for a child that was asked to end.
 const END_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Tokio's own variable for the number of its worker threads.
+const WORKERS: &str = "TOKIO_WORKER_THREADS";
+
+/// Worker threads of a process that shares the machine with those it starts, and of each of those: half of the
+/// processors, unless the environment says otherwise. With more, the processes' threads only displace each other.
+pub(crate) fn workers() -> usize {
+    let given = std::env::var(WORKERS).ok().and_then(|given| given.parse().ok()).filter(|given| *given > 0);
+    given.unwrap_or_else(|| (std::thread::available_parallelism().map_or(1, NonZero::get) / 2).max(1))
+}
 
 /// A process with a pipe that keeps it alive.
 pub(crate) struct Process {
@@ -39,6 +50,7 @@ impl Process {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let mut child = Command::new(program)
             .args(args)
+            .env(WORKERS, workers().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(if logs { Stdio::piped() } else { Stdio::inherit() })
