@@ -161,7 +161,10 @@ impl Channel {
             parts.push(match self.inner.target(target.borrow(), &outbound) {
                 Err(part) => part,
                 Ok(peer) if peer.try_reserve(outbound.bytes) => outbound.queue(peer, true),
-                Ok(peer) => failed(peer, Failure::QueueFull),
+                Ok(peer) => {
+                    let failure = peer.refusal();
+                    failed(peer, failure)
+                }
             });
         }
         Pending::new(parts)
@@ -202,8 +205,9 @@ impl Channel {
                     let _no_slot = peer.queue(outbound.frame.clone(), outbound.acked, outbound.order, wanted);
                 }
                 Ok(peer) => {
-                    peer.count_failure(Failure::QueueFull);
-                    then.done(index, Outcome::Failed(Failure::QueueFull));
+                    let failure = peer.refusal();
+                    peer.count_failure(failure);
+                    then.done(index, Outcome::Failed(failure));
                 }
                 Err(part) => {
                     if let Some(outcome) = part.outcome() {

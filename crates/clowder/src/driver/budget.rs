@@ -36,7 +36,11 @@ impl Budget {
         if self.used.load(SeqCst) < self.max {
             return true;
         }
-        self.wakers.lock().unwrap_or_else(PoisonError::into_inner).push(waker.clone());
+        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !wakers.iter().any(|known| known.will_wake(waker)) {
+            wakers.push(waker.clone());
+        }
+        drop(wakers);
         self.waiting.store(true, SeqCst);
         // What was given back in between saw nobody waiting.
         self.used.load(SeqCst) < self.max

@@ -192,6 +192,11 @@ impl Peer {
         self.input(|link| link.closed(now()));
     }
 
+    /// Why it takes nothing now.
+    pub(crate) fn refusal(&self) -> Failure {
+        if self.is_closed() { Failure::Closed } else { Failure::QueueFull }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.room.is_closed()
     }

@@ -107,6 +107,13 @@ impl SessionsBuilder {
         self
     }
 
+    /// Ends the sessions that this node served last when the manager stops, everywhere (Tomcat's
+    /// `expireSessionsOnShutdown`, which ends those of other nodes as well). Default false.
+    pub fn expire_on_shutdown(mut self, expire: bool) -> Self {
+        self.config.expire_on_shutdown = expire;
+        self
+    }
+
     /// How long after [`Session::renew_id`](crate::Session::renew_id) requests with the old id still find the session,
     /// on this node. Default [`Duration::ZERO`], as in Tomcat; requests that were running at that moment always do.
     ///
