@@ -18,7 +18,7 @@ pub enum StartError {
         text: String,
     },
     /// The machine is at fault: no port of the range can be bound.
-    #[error("no port to listen at, the last one tried was {last}: {source}")]
+    #[error("no port to listen at, the last one tried was {last}")]
     Bind {
         /// The last address tried.
         last: SocketAddr,
@@ -26,7 +26,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The configuration is at fault: the channel listens at every address, and none of them can be told to others.
-    #[error("listens at every address but finds no route to the others; name the address to announce: {source}")]
+    #[error("listens at every address but finds no route to the others; name the address to announce")]
     Announce {
         /// What the system said.
         source: io::Error,

@@ -11,7 +11,7 @@ use crate::membership::Multicast;
 
 /// Multicast cannot be used as configured. The configuration or this machine is at fault; nothing was started.
 #[derive(Debug, thiserror::Error)]
-#[error("multicast group {group}{}: cannot {step}: {source}; {remedy}", on(*interface))]
+#[error("multicast group {group}{}: cannot {step}; {remedy}", on(*interface))]
 pub struct MulticastError {
     /// The configured group.
     pub group: SocketAddr,
