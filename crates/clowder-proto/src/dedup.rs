@@ -9,6 +9,7 @@
 //! [`DedupConfig::messages_max`] newer ones came from the same sender.
 //!
 //! Differs from Tomcat: it delivers every copy.
+//! Test: a_message_is_new_once_and_then_known_by_the_ticket_of_its_first_arrival.
 
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 use std::hash::{BuildHasher, Hash, Hasher};

@@ -24,15 +24,13 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// How many comments about a difference name no test: told, not refused, so that a true comment is never held back.
-pub(super) fn comments_without_test(tree: &Tree) -> usize {
-    let blocks = tree.rust().flat_map(blocks);
-    blocks.filter(|(_, text)| named_in_comment(text).is_empty()).count()
-}
-
 fn comments(file: &File, tests: &BTreeSet<&str>, findings: &mut Vec<Finding>) {
     for (line, text) in blocks(file) {
-        judge(file, line, &named_in_comment(&text), tests, findings);
+        let named = named_in_comment(&text);
+        if named.is_empty() {
+            findings.push(Finding::new(&file.path, line, "a difference from Tomcat names the test that shows it"));
+        }
+        judge(file, line, &named, tests, findings);
     }
 }
 
@@ -126,6 +124,10 @@ mod tests {
         assert_eq!(
             findings(&format!("/// {MARK} it closes\n/// early. Tests: `a::proof`, other."), ""),
             ["there is no test other"]
+        );
+        assert_eq!(
+            findings(&format!("// {MARK} closes it."), ""),
+            ["a difference from Tomcat names the test that shows it"]
         );
     }
 

@@ -42,6 +42,7 @@ pub fn encode_frame(content: &[u8]) -> Bytes {
 ///
 /// Differs from Tomcat: there is no resynchronisation. Where Tomcat gets stuck, replays or loses messages, the first
 /// violation is an error and ends the stream; frames in front of it have been given out.
+/// Test: every_malformed_frame_ends_the_stream_and_what_stood_before_it_counts.
 #[derive(Debug)]
 pub struct FrameDecoder {
     buffer: BytesMut,

@@ -201,6 +201,7 @@ impl Member {
     /// Read a record. Bytes behind its end marker are ignored, as Tomcat does.
     ///
     /// Differs from Tomcat: inner lengths must fit the body, not only the array.
+    /// Test: every_member_vector_is_written_to_the_same_bytes.
     ///
     /// # Errors
     /// The bytes are not a member record of version 1.0, or exceed `limits.member_bytes_max`.

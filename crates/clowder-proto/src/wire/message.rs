@@ -89,6 +89,7 @@ impl Message {
     /// Read the content of a frame. Bytes behind the body are ignored, as Tomcat does.
     ///
     /// Differs from Tomcat: every inner length must fit the frame; Tomcat fills up with bytes of earlier messages.
+    /// Test: every_malformed_frame_ends_the_stream_and_what_stood_before_it_counts.
     ///
     /// # Errors
     /// The bytes are not a message record with a valid member, or exceed `limits`.
