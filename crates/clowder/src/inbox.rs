@@ -6,10 +6,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use clowder_proto::wire::{Ack, Member, Message, MessageId, options};
+use tokio::task::coop::poll_proceed;
 
 use crate::driver::acks::Acks;
 
@@ -170,6 +171,8 @@ impl Inbox {
 
     /// As [`Inbox::recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        // A receiver that finds messages whenever it looks would never let another task run.
+        let turn = ready!(poll_proceed(cx));
         if self.taken.is_empty() {
             let mut state = self.queue.lock();
             if state.open == 1 {
@@ -187,6 +190,7 @@ impl Inbox {
                 return Poll::Pending;
             }
         }
+        turn.made_progress();
         let mut delivery = self.taken.pop_front();
         if let Some(delivery) = &mut delivery {
             delivery.handed_up();

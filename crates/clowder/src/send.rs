@@ -4,12 +4,13 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use clowder_proto::link::{Failure, Order, Outcome};
 use clowder_proto::wire::{FRAME_OVERHEAD, Member, frame_header, frame_trailer, options};
+use tokio::task::coop::poll_proceed;
 
 use crate::driver::peer::Peer;
 use crate::error::SendError;
@@ -262,6 +263,8 @@ impl Future for Pending {
     type Output = Result<Receipt, SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // A sender whose messages are all taken at once would never let another task run.
+        let turn = ready!(poll_proceed(cx));
         let mut waiting = false;
         for part in self.parts.iter_mut() {
             if let (PartState::Waiting(slot), Target::Peer(peer)) = (part.state, &part.target) {
@@ -274,6 +277,7 @@ impl Future for Pending {
         if waiting {
             return Poll::Pending;
         }
+        turn.made_progress();
         Poll::Ready(std::mem::take(&mut self.parts).result())
     }
 }

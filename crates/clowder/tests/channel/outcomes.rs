@@ -167,3 +167,25 @@ async fn no_target_is_no_error() {
     from.submit_then(&nobody, "a", SendOptions::SYNC, move |result| done.send(result).unwrap());
     assert!(result.recv().unwrap().unwrap().is_empty());
 }
+
+/// On one thread, whose timer only runs when the tasks let it.
+#[tokio::test]
+async fn a_sender_that_never_has_to_wait_lets_others_run() {
+    let (from, to, mut inbox) = pair().await;
+    let member = to.local().clone();
+    let sending = tokio::spawn(async move {
+        loop {
+            from.send([&member], "a", SendOptions::NONE).await.unwrap();
+        }
+    });
+    let receiving = tokio::spawn(async move {
+        while let Some(delivery) = inbox.recv().await {
+            delivery.done();
+        }
+    });
+    for _ in 0..3 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    sending.abort();
+    receiving.abort();
+}
