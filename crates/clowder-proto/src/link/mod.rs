@@ -164,7 +164,7 @@ pub struct LinkConfig {
     pub window: usize,
     /// Bytes in flight on one connection; one message may exceed it alone. Default 4 MiB.
     pub window_bytes: usize,
-    /// Connections to a peer that does not pipeline. Default 8, at most [`LinkConfig::LANES_MAX`].
+    /// Connections to a peer that does not pipeline. Default 16, at most [`LinkConfig::LANES_MAX`].
     pub lanes: usize,
     /// Bytes of frames without an outcome; one message may exceed it alone. Default 64 MiB.
     pub queue_bytes_max: usize,
@@ -193,7 +193,7 @@ impl Default for LinkConfig {
         LinkConfig {
             window: 512,
             window_bytes: 4 << 20,
-            lanes: 8,
+            lanes: 16,
             queue_bytes_max: 64 << 20,
             timeout: Duration::from_secs(3),
             connect_timeout: Duration::from_secs(3),
