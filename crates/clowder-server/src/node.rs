@@ -6,6 +6,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -15,8 +16,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::cli::{self, Manager, NodeArgs};
+use crate::cli::{self, Manager, NodeArgs, Peer, UniqueId};
 use crate::{cluster, sample};
+
+/// How long after the start a peer may be missing without a word: the nodes of a cluster are started together.
+const PEERS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Run the node until it is told to end.
 ///
@@ -31,8 +35,10 @@ pub(crate) async fn run(args: NodeArgs) -> Result<()> {
     let local = channel.local();
     let cluster = local.id.socket_addr().map_or_else(|| local.id.to_string(), |address| address.to_string());
     explain(&args, &channel);
+    let missing = tokio::spawn(warn_of_missing(args.peers.clone(), args.id, channel.clone()));
     ready(http, &cluster)?;
     serve(&args, listener, &sessions, end).await?;
+    missing.abort();
     sessions.stop().await;
     channel.stop().await;
     tracing::info!("left the cluster");
@@ -91,10 +97,15 @@ fn explain(args: &NodeArgs, channel: &Channel) {
             hex::encode(local.id.unique_id)
         );
     }
+}
+
+/// The peers that are no members a while after the start, each with what to do about it.
+async fn warn_of_missing(peers: Vec<Peer>, own: Option<UniqueId>, channel: Channel) {
+    tokio::time::sleep(PEERS_PATIENCE).await;
     let view = channel.view();
-    for peer in &args.peers {
-        let is_member = view.others().iter().any(|member| member.id.unique_id == peer.unique_id.0);
-        if !is_member && Some(peer.unique_id) != args.id {
+    for peer in peers {
+        let is_member = view.members().iter().any(|member| member.id.unique_id == peer.unique_id.0);
+        if !is_member && Some(peer.unique_id) != own {
             tracing::warn!(
                 "peer {peer} cannot be reached: it joins when it runs; if it does run, compare its address and id with \
                  its own --cluster and --id (Tomcat: host, port and uniqueId of its receiver)"
