@@ -16,19 +16,23 @@ use tokio::io::AsyncReadExt;
 use super::acks::{Acks, Turn};
 use super::control::Report;
 use super::env::{Env, Ticket, compact, now};
+use super::linger::Linger;
 use super::net::OwnedReadHalf;
 use crate::inbox::{Delivery, Origin};
 use crate::metrics::wire_label;
 
 /// Room for one read.
 const READ_BYTES: usize = 64 << 10;
+/// Room for what comes while the task lingers; more of it is read as usual.
+const LINGER_BYTES: usize = 4 << 10;
 /// With less room than this a new buffer is taken.
 const READ_BYTES_MIN: usize = 16 << 10;
 
 /// Serves the connection until it ends or breaks the protocol.
 pub(super) async fn run(env: Arc<Env>, acks: Arc<Acks>, read: OwnedReadHalf) {
     let decoder = FrameDecoder::new(&env.limits.wire);
-    let mut conn = Conn { env, acks, read, decoder, sender: None, gate: None, inbox: Vec::new() };
+    let linger = Linger::new(&env.last_heard);
+    let mut conn = Conn { env, acks, read, decoder, sender: None, gate: None, inbox: Vec::new(), linger };
     let end = std::future::poll_fn(|cx| conn.poll(cx)).await;
     if let End::Malformed(error) = &end {
         conn.env.refusals.refused(conn.acks.peer, wire_label(&error.kind), error);
@@ -60,6 +64,7 @@ struct Conn {
     gate: Option<Arc<Mutex<()>>>,
     /// For the inbox, from the current batch.
     inbox: Vec<Delivery>,
+    linger: Linger,
 }
 
 /// One message of a batch and what is to be done with it.
@@ -89,16 +94,27 @@ impl Conn {
             self.env.metrics.received_bytes.increment(count as u64);
             let (batch, malformed) = self.decode();
             self.acks.heard(batch.len(), self.decoder.pending() > 0);
-            if !batch.is_empty() {
+            let messages = batch.len();
+            if messages > 0 {
                 self.handle(batch);
             }
             if let Some(error) = malformed {
                 return Poll::Ready(End::Malformed(error));
             }
+            if self.linger.heard(&self.env.last_heard, messages) {
+                // Behind whoever processes the message.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let mut few = [0; LINGER_BYTES];
+        if let Some(count) = self.linger.read(self.read.as_ref(), &mut few) {
+            self.decoder.buffer().extend_from_slice(&few[..count]);
+            return Poll::Ready(Ok(count));
+        }
         // A large frame is believed only as far as its bytes came: the buffer at most doubles.
         let missing = self.decoder.missing();
         let buffer = self.decoder.buffer();

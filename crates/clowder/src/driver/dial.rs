@@ -1,5 +1,6 @@
 //! The tasks of a peer: one per connection that this node makes, and one that keeps the time.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -9,6 +10,7 @@ use clowder_proto::link::{AckReader, Cause, ConnId};
 use clowder_proto::wire::Ack;
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::linger::Linger;
 use super::net::{self, OwnedReadHalf};
 use super::peer::Peer;
 
@@ -30,7 +32,9 @@ pub(super) async fn run(peer: Arc<Peer>, conn: ConnId, addr: Option<SocketAddr>)
     if !peer.connected(conn, write) {
         return;
     }
-    let mut task = Task { peer, conn, read, reader: AckReader::new(), acks: Vec::new(), buffer: vec![0; READ_BYTES] };
+    let linger = Linger::new(peer.last_heard());
+    let (reader, acks, buffer) = (AckReader::new(), Vec::new(), vec![0; READ_BYTES]);
+    let mut task = Task { peer, conn, read, reader, acks, buffer, linger };
     let cause = std::future::poll_fn(|cx| task.poll(cx)).await;
     task.peer.lost(conn, cause);
 }
@@ -42,6 +46,7 @@ struct Task {
     reader: AckReader,
     acks: Vec<Ack>,
     buffer: Vec<u8>,
+    linger: Linger,
 }
 
 impl Task {
@@ -49,32 +54,37 @@ impl Task {
         loop {
             // First, so that what callers queued since the last turn leaves before the next batch is read.
             let _: Poll<()> = self.peer.poll_write(self.conn, cx);
-            let mut buffer = ReadBuf::new(&mut self.buffer);
-            match Pin::new(&mut self.read).poll_read(cx, &mut buffer) {
+            let length = match self.poll_read(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(peer = %self.peer.member, %error, "reading failed");
                     return Poll::Ready(Cause::Lost);
                 }
-                Poll::Ready(Ok(())) => {}
-            }
-            let bytes = buffer.filled();
-            if bytes.is_empty() {
-                return Poll::Ready(Cause::Lost);
-            }
-            let result = self.reader.received(bytes, &mut self.acks);
+                Poll::Ready(Ok(0)) => return Poll::Ready(Cause::Lost),
+                Poll::Ready(Ok(length)) => length,
+            };
+            let result = self.reader.received(&self.buffer[..length], &mut self.acks);
+            let lingers = self.linger.heard(self.peer.last_heard(), self.acks.len());
             let woke_many = !self.acks.is_empty() && self.peer.acked(self.conn, &self.acks);
             self.acks.clear();
             if let Err(error) = result {
                 tracing::warn!(peer = %self.peer.member, %error, "closed a connection: no acknowledgement");
                 return Poll::Ready(Cause::Protocol);
             }
-            if woke_many {
+            if woke_many || lingers {
                 // Behind the callers that were just woken: their next messages leave together.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
         }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Some(length) = self.linger.read(self.read.as_ref(), &mut self.buffer) {
+            return Poll::Ready(Ok(length));
+        }
+        let mut buffer = ReadBuf::new(&mut self.buffer);
+        Pin::new(&mut self.read).poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len())
     }
 }
 

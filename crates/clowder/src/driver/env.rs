@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use super::accept::Registry;
 use super::budget::Budget;
 use super::control::Control;
+use super::linger::LastHeard;
 use super::peer::Peer;
 use super::refused::Refusals;
 use crate::config::{ChannelLimits, Timeouts};
@@ -46,6 +47,7 @@ pub(crate) struct Env {
     pub(crate) dedup: Mutex<Dedup<Ticket>>,
     pub(crate) registry: Registry,
     pub(crate) budget: Budget,
+    pub(crate) last_heard: LastHeard,
     pub(crate) router: Router,
     pub(crate) inbox: Arc<Queue>,
     /// Connections of one Clowder sender deliver one at a time: a resend on a new connection must not get in front of
@@ -75,6 +77,7 @@ impl Env {
             dedup: Mutex::new(Dedup::new(limits.dedup.clone(), secret)),
             registry: Registry::default(),
             budget: Budget::new(limits.delivered_bytes_max),
+            last_heard: LastHeard::default(),
             router: Router::default(),
             inbox: Arc::new(Queue::default()),
             gates: Mutex::new(HashMap::new()),

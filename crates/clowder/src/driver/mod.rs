@@ -8,6 +8,7 @@ pub(crate) mod control;
 mod dial;
 mod drops;
 pub(crate) mod env;
+mod linger;
 pub(crate) mod mcast;
 pub(crate) mod net;
 pub(crate) mod peer;

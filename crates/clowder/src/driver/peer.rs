@@ -25,6 +25,7 @@ use tokio::task::AbortHandle;
 use super::control::Report;
 use super::dial;
 use super::env::{Env, now};
+use super::linger::LastHeard;
 use super::net::OwnedWriteHalf;
 use super::waiters::{Then, Waiters};
 use crate::metrics;
@@ -195,6 +196,10 @@ impl Peer {
     /// Why it takes nothing now.
     pub(crate) fn refusal(&self) -> Failure {
         if self.is_closed() { Failure::Closed } else { Failure::QueueFull }
+    }
+
+    pub(crate) fn last_heard(&self) -> &LastHeard {
+        &self.env.last_heard
     }
 
     pub(crate) fn is_closed(&self) -> bool {
