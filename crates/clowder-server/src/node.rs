@@ -4,7 +4,7 @@
 //! so that none is told that a session does not exist which merely had not arrived. Order of an end: running requests
 //! first, as they need the cluster, then the goodbye.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::cli::{self, Manager, NodeArgs, Peer, UniqueId};
-use crate::{cluster, sample};
+use crate::{cluster, process, sample};
 
 /// How long after the start a peer may be missing without a word: the nodes of a cluster are started together.
 const PEERS_PATIENCE: Duration = Duration::from_secs(2);
@@ -166,7 +166,7 @@ impl End {
     fn new(with_stdin: bool) -> Result<Self> {
         let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-        Ok(End { terminate, interrupt, stdin: with_stdin.then(stdin_ended) })
+        Ok(End { terminate, interrupt, stdin: with_stdin.then(process::parent_ended) })
     }
 
     async fn reached(mut self) -> &'static str {
@@ -182,15 +182,4 @@ impl End {
             () = stdin => "the parent process ended",
         }
     }
-}
-
-/// A thread of its own: a read of standard input cannot be cancelled, and the runtime would wait for it.
-fn stdin_ended() -> oneshot::Receiver<()> {
-    let (ended, receiver) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 256];
-        while matches!(std::io::stdin().read(&mut buffer), Ok(read) if read > 0) {}
-        let _ = ended.send(());
-    });
-    receiver
 }

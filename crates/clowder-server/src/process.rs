@@ -3,6 +3,7 @@
 //! They do not outlive it, however it ends: each reads a pipe from its parent, and ends when the pipe does. Ports are
 //! chosen beforehand, because static members must know each other before the first one runs.
 
+use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZero;
 use std::process::Stdio;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::oneshot;
 
 use crate::cli::{Peer, Replication, UniqueId};
 
@@ -27,6 +29,18 @@ const WORKERS: &str = "TOKIO_WORKER_THREADS";
 pub(crate) fn workers() -> usize {
     let given = std::env::var(WORKERS).ok().and_then(|given| given.parse().ok()).filter(|given| *given > 0);
     given.unwrap_or_else(|| (std::thread::available_parallelism().map_or(1, NonZero::get) / 2).max(1))
+}
+
+/// The child's side of the pipe: resolves when the parent has ended.
+pub(crate) fn parent_ended() -> oneshot::Receiver<()> {
+    let (ended, receiver) = oneshot::channel();
+    // A thread of its own: a read of standard input cannot be cancelled, and the runtime would wait for it.
+    std::thread::spawn(move || {
+        let mut buffer = [0; 256];
+        while matches!(std::io::stdin().read(&mut buffer), Ok(read) if read > 0) {}
+        let _ = ended.send(());
+    });
+    receiver
 }
 
 /// A process with a pipe that keeps it alive.

@@ -11,9 +11,9 @@ use clowder_proto::wire::Limits;
 pub struct ChannelLimits {
     /// What a peer may send: frame, member record, id.
     pub wire: Limits,
-    /// Messages in flight to one Clowder peer. Default 64.
+    /// Messages in flight to one Clowder peer. Default 512.
     pub window: usize,
-    /// Connections to one Tomcat peer. Default 8, at most 25.
+    /// Connections to one Tomcat peer. Default 16, at most 25.
     pub lanes: usize,
     /// Bytes of frames that wait for one peer or are in flight to it; one message may exceed it alone. Default 64 MiB.
     pub queue_bytes_max: usize,

@@ -220,10 +220,10 @@ impl Session {
         self.change(|core, id| core.remove_attribute(id, name))
     }
 
-    /// Gives the session a new id and the browser a new cookie, against session fixation: call it at login. The
-    /// old id is worthless from then on, unless a
-    /// [`SessionsBuilder::renewal_grace`](crate::SessionsBuilder::renewal_grace) is set. Without a session nothing happens,
-    /// as the next write makes one with a fresh id anyway.
+    /// Gives the session a new id and the browser a new cookie, against session fixation: call it at login. The old
+    /// id is worthless from then on, unless a
+    /// [`SessionsBuilder::renewal_grace`](crate::SessionsBuilder::renewal_grace) is set. Without a session nothing
+    /// happens, as the next write makes one with a fresh id anyway.
     ///
     /// # Errors
     /// [`SessionError::Ended`] if the session ended while this request ran.

@@ -225,9 +225,7 @@ impl Group {
             return;
         }
         self.introduced = Some(now.mono);
-        let notice = Notice::Start;
-        let frame = notice.frame(now, self.local(now), self.config.notice_flag, self.jitter.id());
-        self.out.push_back(GroupOut::Notice { to: to.clone(), notice, frame });
+        self.send_notice(now, to.clone(), Notice::Start);
     }
 
     fn configured_appeared(&mut self, now: Instant, from: &Member, notice: Notice) {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::detector::{Flight, Why};
 use super::{Group, GroupOut, LeftReason, Notice, ProbeFailure, ProbeId, Standing, Verdict, Watch};
 use crate::Now;
-use crate::wire::MemberId;
+use crate::wire::{Member, MemberId};
 
 impl Group {
     /// The answer to one [`GroupOut::Probe`].
@@ -160,6 +160,10 @@ impl Group {
 
     fn notify(&mut self, now: Now, id: &MemberId, notice: Notice) {
         let Some(to) = self.roster.get(id).map(|entry| entry.member.clone()) else { return };
+        self.send_notice(now, to, notice);
+    }
+
+    pub(super) fn send_notice(&mut self, now: Now, to: Member, notice: Notice) {
         let frame = notice.frame(now, self.local(now), self.config.notice_flag, self.jitter.id());
         self.out.push_back(GroupOut::Notice { to, notice, frame });
     }

@@ -160,7 +160,7 @@ pub enum LinkOut {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkConfig {
     /// Messages in flight on one connection. Towards a peer that does not pipeline at most one of them waits for an
-    /// acknowledgement, the last. Default 64.
+    /// acknowledgement, the last. Default 512.
     pub window: usize,
     /// Bytes in flight on one connection; one message may exceed it alone. Default 4 MiB.
     pub window_bytes: usize,

@@ -5,7 +5,7 @@
 
 use super::Sessions;
 use super::state::State;
-use super::store::{Entry, SlotRef};
+use super::store::Entry;
 use crate::Now;
 use crate::wire::MemberId;
 
@@ -29,18 +29,10 @@ impl Sessions {
         if heirs.is_empty() {
             return;
         }
-        let since = self.ms(now).saturating_sub(MARGIN_MS);
-        let wall = now.wall_ms() - i64::try_from(MARGIN_MS).expect("a constant of seconds");
-        let recent = self.store.slots().filter(|(_, entry)| entry.changed >= since && entry.state.wrote(node, wall));
-        let slots: Vec<SlotRef> = recent.map(|(slot, _)| slot).collect();
-        let notices = self.recent_notices(since);
+        let slots = self.changed_by(now, node, MARGIN_MS).collect();
+        let notices = self.recent_notices(self.ms(now).saturating_sub(MARGIN_MS));
         for heir in heirs {
-            if !slots.is_empty() {
-                self.mark_dirty(now, &heir, slots.iter().copied());
-            }
-            for notice in &notices {
-                self.note_failed(now, &heir, notice.clone());
-            }
+            self.owe(now, &heir, &slots, &notices);
         }
     }
 }

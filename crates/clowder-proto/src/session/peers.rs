@@ -8,6 +8,9 @@ use super::{JavaStr, Sessions, clock, memory::Memory, millis};
 use crate::Now;
 use crate::wire::{Capabilities, Member, MemberId};
 
+/// A message sent so long before a member was found gone may not have arrived.
+pub(super) const GONE_MARGIN_MS: u64 = 30_000;
+
 /// Something about a session that is not its state, to be told again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
@@ -172,10 +175,7 @@ impl Sessions {
         self.peers.list.push(peer);
         self.peers.changed();
         if clowder {
-            self.welcome(now, &member.id);
-            if let Some(gone) = gone {
-                self.welcome_back(now, &member.id, gone);
-            }
+            self.welcome(now, &member.id, gone);
         }
         self.answer_newcomer(now, &member.id);
         if !self.requester.is_started() {
@@ -209,10 +209,8 @@ impl Sessions {
 
     /// What a Tomcat may lack that was not in view before: it asks nobody, if it did not just start.
     fn plan_offer(&self, peer: &mut Peer, ms: u64, gone: Option<u64>) {
-        // A message sent shortly before it was found gone may not have arrived.
-        const MARGIN: u64 = 30_000;
         const SETTLE: u64 = 1_000;
-        let since = gone.map_or(0, |gone| gone.saturating_sub(MARGIN));
+        let since = gone.map_or(0, |gone| gone.saturating_sub(GONE_MARGIN_MS));
         let slots = self.store.slots().filter(|(_, entry)| entry.changed >= since && self.is_designated(&entry.id));
         peer.offer = slots.map(|(slot, _)| slot).collect();
         if let Some(gone) = gone {

@@ -85,17 +85,6 @@ impl Sessions {
         }
     }
 
-    /// Who came a short time ago may have this session from a member that did not know of its end either.
-    pub(super) fn tell_newcomers_of_end(&mut self, now: Now, id: &JavaStr) {
-        const NEW_MS: u64 = 60_000;
-        let since = self.ms(now).saturating_sub(NEW_MS);
-        let newcomers = self.peers.iter().filter(|peer| peer.clowder && peer.joined >= since);
-        let newcomers: Vec<MemberId> = newcomers.map(|peer| peer.member.id.clone()).collect();
-        for newcomer in newcomers {
-            self.note_failed(now, &newcomer, Notice::Expired { id: id.clone(), explicit: true });
-        }
-    }
-
     /// Sends what the window allows.
     pub(super) fn repair(&mut self, now: Now, member: &MemberId) {
         while let Some(peer) = self.peers.get_mut(member)

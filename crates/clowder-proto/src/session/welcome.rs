@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::peers::Notice;
+use super::peers::{GONE_MARGIN_MS, Notice, Peer};
 use super::repair::Repairing;
 use super::send::Kind;
 use super::store::SlotRef;
@@ -67,53 +67,70 @@ impl Sessions {
     }
 
     /// A Clowder node has joined: it gets what this node changed and not all others are known to have.
-    pub(super) fn welcome(&mut self, now: Now, member: &MemberId) {
-        let since = self.ms(now).saturating_sub(MARGIN_MS);
+    ///
+    /// If it was away since `gone`, it gets all that changed meanwhile: it may not have noticed and then asks for
+    /// nothing, and what it still lacked was forgotten when it left.
+    pub(super) fn welcome(&mut self, now: Now, member: &MemberId, gone: Option<u64>) {
         let (mut slots, mut notices) = self.unsettled();
-        let own = self.clock.node();
-        let wall = now.wall_ms() - i64::try_from(MARGIN_MS).expect("a constant of seconds");
-        let recent = self.store.slots().filter(|(_, entry)| entry.changed >= since && entry.state.wrote(own, wall));
-        slots.extend(recent.map(|(slot, _)| slot));
+        slots.extend(self.changed_by(now, self.clock.node(), MARGIN_MS));
+        let mut since = self.ms(now).saturating_sub(MARGIN_MS);
+        if let Some(gone) = gone {
+            since = since.min(gone.saturating_sub(GONE_MARGIN_MS));
+            let changed = self.store.slots().filter(|(_, entry)| entry.changed >= since);
+            slots.extend(changed.map(|(slot, _)| slot));
+        }
         notices.extend(self.recent_notices(since));
-        if !slots.is_empty() {
-            self.mark_dirty(now, member, slots);
-        }
-        for notice in notices {
-            self.note_failed(now, member, notice);
-        }
+        self.owe(now, member, &slots, &notices);
     }
 
-    /// A Clowder node that was away since `gone` is back. It may not have noticed and then asks for nothing, and what it
-    /// still lacked was forgotten when it left.
-    pub(super) fn welcome_back(&mut self, now: Now, member: &MemberId, gone: u64) {
-        // A message sent shortly before it was found gone may not have arrived.
-        const GONE_MARGIN_MS: u64 = 30_000;
-        let since = gone.saturating_sub(GONE_MARGIN_MS);
-        let changed = self.store.slots().filter(|(_, entry)| entry.changed >= since);
-        let slots: Vec<SlotRef> = changed.map(|(slot, _)| slot).collect();
+    /// The member lacks all of these.
+    pub(super) fn owe(&mut self, now: Now, member: &MemberId, slots: &BTreeSet<SlotRef>, notices: &[Notice]) {
         if !slots.is_empty() {
-            self.mark_dirty(now, member, slots);
+            self.mark_dirty(now, member, slots.iter().copied());
         }
-        for notice in self.recent_notices(since) {
-            self.note_failed(now, member, notice);
+        for notice in notices {
+            self.note_failed(now, member, notice.clone());
         }
     }
 
     /// A block of `from` has been merged. Newcomers that had their answer from here asked nobody else.
     pub(super) fn tell_newcomers(&mut self, now: Now, from: &MemberId, id: &JavaStr) {
-        const NEW_MS: u64 = 60_000;
+        let newcomers = self.newcomers(now, |peer| peer.asked_us && peer.member.id != *from);
+        if newcomers.is_empty() {
+            return;
+        }
         let ms = self.ms(now);
         let Some(slot) = self.store.find_renamed(ms, id.as_bytes()) else { return };
         if self.store.get(slot).is_none_or(|entry| entry.changed < ms) {
             return; // it was no news
         }
-        let since = ms.saturating_sub(NEW_MS);
-        let newcomers = self.peers.iter().filter(|peer| peer.clowder && peer.asked_us && peer.joined >= since);
-        let newcomers: Vec<MemberId> =
-            newcomers.map(|peer| peer.member.id.clone()).filter(|newcomer| newcomer != from).collect();
         for newcomer in newcomers {
             self.mark_dirty(now, &newcomer, [slot]);
         }
+    }
+
+    /// Who came a short time ago may have this session from a member that did not know of its end either.
+    pub(super) fn tell_newcomers_of_end(&mut self, now: Now, id: &JavaStr) {
+        for newcomer in self.newcomers(now, |_| true) {
+            self.note_failed(now, &newcomer, Notice::Expired { id: id.clone(), explicit: true });
+        }
+    }
+
+    /// Clowder nodes that came a short time ago.
+    fn newcomers(&self, now: Now, which: impl Fn(&Peer) -> bool) -> Vec<MemberId> {
+        const NEW_MS: u64 = 60_000;
+        let since = self.ms(now).saturating_sub(NEW_MS);
+        let newcomers = self.peers.iter().filter(|peer| peer.clowder && peer.joined >= since && which(peer));
+        newcomers.map(|peer| peer.member.id.clone()).collect()
+    }
+
+    /// Sessions that the node changed, or may have made, within the last `margin_ms`.
+    pub(super) fn changed_by(&self, now: Now, node: u32, margin_ms: u64) -> impl Iterator<Item = SlotRef> {
+        let since = self.ms(now).saturating_sub(margin_ms);
+        let wall = now.wall_ms().saturating_sub_unsigned(margin_ms);
+        let changed =
+            self.store.slots().filter(move |(_, entry)| entry.changed >= since && entry.state.wrote(node, wall));
+        changed.map(|(slot, _)| slot)
     }
 
     /// Ends and changes of ids that became known since then.

@@ -1,13 +1,13 @@
 //! The other end of `bench channel`: takes every message and is done with it at once.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use anyhow::{Context, Result};
 use clowder::Channel;
-use tokio::sync::oneshot;
 
 use super::pingpong;
 use crate::cli::BenchReceiverArgs;
+use crate::process;
 
 /// Receive until standard input ends.
 ///
@@ -19,11 +19,7 @@ pub(crate) async fn run(args: BenchReceiverArgs) -> Result<()> {
     let mut inbox = channel.inbox();
     writeln!(std::io::stdout(), "READY cluster={} echo={echo}", channel.local().id)
         .context("cannot write to standard output")?;
-    let (ended, parent) = oneshot::channel();
-    std::thread::spawn(move || {
-        while matches!(std::io::stdin().read(&mut [0; 64]), Ok(read) if read > 0) {}
-        let _ = ended.send(());
-    });
+    let parent = process::parent_ended();
     // On the runtime's workers, as an application would: this task runs on the main thread, and every message would
     // have to wake another thread.
     let receiving = tokio::spawn(async move {

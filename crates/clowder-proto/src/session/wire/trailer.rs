@@ -1,7 +1,7 @@
 //! What Clowder adds behind the object of a session message, where a Java reader has stopped reading.
 //!
 //! Layout: magic `CLWS`, one byte version, one byte kind, four bytes length of the content, the content, four bytes
-//! a checksum of everything before. Anything that does not check is no trailer: the message counts as one of a Tomcat.
+//! checksum of everything before. Anything that does not check is no trailer: the message counts as one of a Tomcat.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
