@@ -7,6 +7,7 @@
 //!
 //! What Tomcat can read is written byte for byte; what comes from the network builds values and never behaviour.
 
+pub mod chain;
 pub mod dedup;
 pub mod group;
 pub mod link;

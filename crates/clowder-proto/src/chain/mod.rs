@@ -1,0 +1,169 @@
+//! The message chain: what is done to a message between the application and the wire, and back.
+//!
+//! A chain is a list from the application (top) to the wire (bottom), in the order of Tomcat's configuration. Outgoing
+//! messages travel down, received ones up. A layer is either an [`Interceptor`], which changes, holds or refuses
+//! messages, or a place of the control plane ([`Control`]), whose messages enter and leave the chain there.
+//!
+//! Messages are values: an interceptor that changes one makes another. Nothing waits: a message that is held is given
+//! out by a later arrival, or by the clock ([`Chain::overdue`], [`Chain::flush`]).
+//!
+//! Differs from Tomcat: there a message is one object that all layers and all destinations share, which is why order
+//! over encryption or fragmentation sends garbage to the second member.
+//! Test: what_one_layer_makes_for_one_member_no_other_member_sees.
+
+mod body;
+mod control;
+mod inbound;
+mod interceptor;
+mod outbound;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use body::Body;
+pub use control::Control;
+pub use inbound::{Above, Arrival, Rejection, Sink};
+pub use interceptor::{Context, Flush, Interceptor};
+pub use outbound::{Below, Draft, FollowUp, Parcel, Plan, Refusal, Targets};
+
+use crate::Now;
+use crate::wire::{MemberId, Message};
+
+/// One place of a chain.
+#[derive(Clone)]
+pub enum Layer {
+    /// Works on messages.
+    Interceptor(Arc<dyn Interceptor>),
+    /// Messages of the control plane enter and leave the chain here.
+    Control(Control),
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Layer::Interceptor(interceptor) => f.write_str(interceptor.name()),
+            Layer::Control(control) => fmt::Debug::fmt(control, f),
+        }
+    }
+}
+
+/// The layers of one channel. Shared by all senders and all connections; each interceptor guards its own state.
+#[derive(Clone, Debug, Default)]
+pub struct Chain {
+    layers: Vec<Layer>,
+}
+
+impl Chain {
+    /// The layers from the application to the wire.
+    pub fn new(layers: Vec<Layer>) -> Chain {
+        Chain { layers }
+    }
+
+    /// Nothing is done to any message.
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// The interceptors from the top to the bottom.
+    pub fn interceptors(&self) -> impl DoubleEndedIterator<Item = &Arc<dyn Interceptor>> {
+        self.layers.iter().filter_map(|layer| match layer {
+            Layer::Interceptor(interceptor) => Some(interceptor),
+            Layer::Control(_) => None,
+        })
+    }
+
+    /// Messages of one sender must be given out one after the other, whatever connection they came over.
+    pub fn orders(&self) -> bool {
+        self.interceptors().any(|interceptor| interceptor.orders())
+    }
+
+    /// Several messages of one sender carry one id.
+    pub fn shares_ids(&self) -> bool {
+        self.interceptors().any(|interceptor| interceptor.shares_ids())
+    }
+
+    /// What is to be sent for a message of the application to `targets`.
+    ///
+    /// # Errors
+    /// An interceptor refused it. Nothing is to be sent.
+    pub fn outbound(&self, cx: &mut Context<'_>, draft: Draft, targets: &[MemberId]) -> Result<Plan, Refusal> {
+        self.outbound_from(0, cx, draft, targets)
+    }
+
+    /// As [`Chain::outbound`] for a message of the control plane: only the layers below `control` see it; all do not, if
+    /// the chain has no such place.
+    ///
+    /// # Errors
+    /// An interceptor refused it. Nothing is to be sent.
+    pub fn outbound_below(
+        &self,
+        control: Control,
+        cx: &mut Context<'_>,
+        draft: Draft,
+        targets: &[MemberId],
+    ) -> Result<Plan, Refusal> {
+        let place = self.layers.iter().position(|layer| matches!(layer, Layer::Control(other) if *other == control));
+        self.outbound_from(place.map_or(self.layers.len(), |place| place + 1), cx, draft, targets)
+    }
+
+    /// What is to be sent next, now that what it follows has arrived everywhere.
+    ///
+    /// # Errors
+    /// An interceptor refused it. Nothing is to be sent.
+    pub fn follow_up(&self, cx: &mut Context<'_>, follow_up: FollowUp, targets: &[MemberId]) -> Result<Plan, Refusal> {
+        let mut plan = Plan::default();
+        let layers = self.layers.get(follow_up.at..).unwrap_or_default();
+        let parcel = Parcel { draft: follow_up.draft, targets: follow_up.targets };
+        Below::new(layers, follow_up.at, targets, &mut plan).pass(cx, parcel)?;
+        Ok(plan)
+    }
+
+    fn outbound_from(
+        &self,
+        at: usize,
+        cx: &mut Context<'_>,
+        draft: Draft,
+        targets: &[MemberId],
+    ) -> Result<Plan, Refusal> {
+        self.follow_up(cx, FollowUp { after: 0..0, at, draft, targets: Targets::All }, targets)
+    }
+
+    /// What comes of a received message: into `sink`.
+    pub fn inbound(&self, cx: &mut Context<'_>, message: Message, sink: &mut Sink) {
+        Above::new(&self.layers, sink).pass(cx, Arrival { message, answers: true });
+    }
+
+    /// When [`Chain::overdue`] is wanted, as far as is known now. What is held from now on is due after
+    /// [`Chain::patience`] at the earliest.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.interceptors().filter_map(|interceptor| interceptor.deadline()).min()
+    }
+
+    /// The least time that any layer holds a message; `None`: none holds any.
+    pub fn patience(&self) -> Option<Duration> {
+        self.interceptors().filter_map(|interceptor| interceptor.patience()).min()
+    }
+
+    /// Forget what was held for too long, and name the senders of which something is to be given out.
+    pub fn overdue(&self, now: Now) -> Vec<MemberId> {
+        let mut senders = Vec::new();
+        self.interceptors().for_each(|interceptor| interceptor.overdue(now, &mut senders));
+        senders.sort();
+        senders.dedup();
+        senders
+    }
+
+    /// Give out what is held of a sender, as far as its time is over or because the sender left. The caller sees to it
+    /// that no message of this sender is handled at the same time.
+    pub fn flush(&self, cx: &mut Context<'_>, sender: &MemberId, why: Flush, sink: &mut Sink) {
+        // From the bottom: what a lower layer gives out still has to pass the upper ones.
+        for at in (0..self.layers.len()).rev() {
+            if let Layer::Interceptor(interceptor) = &self.layers[at] {
+                interceptor.flush(cx, sender, why, &mut Above::new(&self.layers[..at], sink));
+            }
+        }
+    }
+}
