@@ -1,0 +1,26 @@
+//! Which chains cannot work, and which are doubtful.
+
+use super::config::ChainConfig;
+
+/// A chain that cannot work. The configuration is at fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// The layer is not there yet.
+    #[error("{layer} is not built")]
+    NotBuilt {
+        /// Its name.
+        layer: &'static str,
+    },
+}
+
+/// A chain that works, and not as one may think.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What is doubtful, why, and what to do about it.
+    pub text: String,
+}
+
+pub(super) fn check(_config: &ChainConfig) -> Result<Vec<Warning>, ChainError> {
+    Ok(Vec::new())
+}
