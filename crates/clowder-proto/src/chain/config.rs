@@ -6,7 +6,7 @@ use super::attribute::{AttributeError, parse_int, unknown};
 use super::rules::{self, ChainError, Warning};
 use super::{
     Chain, Control, CoordinatorLayer, DetectorLayer, DispatchConfig, Domain, DomainConfig, EncryptConfig,
-    FragmentConfig, GzipConfig, Interceptor, Layer, OrderConfig, PingLayer, StaticLayer, ThroughputConfig,
+    FragmentConfig, Gzip, GzipConfig, Interceptor, Layer, OrderConfig, PingLayer, StaticLayer, ThroughputConfig,
     TwoPhaseConfig,
 };
 
@@ -148,8 +148,8 @@ impl LayerConfig {
             }
             LayerConfig::Domain(config) => Arc::new(Domain::new(config)),
             LayerConfig::Custom(interceptor) => interceptor.clone(),
+            LayerConfig::Gzip(config) => Arc::new(Gzip::new(config)),
             LayerConfig::Fragment(_)
-            | LayerConfig::Gzip(_)
             | LayerConfig::Order(_)
             | LayerConfig::TwoPhase(_)
             | LayerConfig::Throughput(_)
