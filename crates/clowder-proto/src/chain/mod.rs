@@ -29,8 +29,6 @@ mod rules;
 mod tests;
 mod throughput;
 mod two_phase;
-#[cfg(test)]
-mod vectors;
 
 use std::fmt;
 use std::sync::Arc;
