@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::attribute::{AttributeError, parse_int, unknown};
 use super::rules::{self, ChainError, Warning};
 use super::{
-    Chain, Control, CoordinatorLayer, DetectorLayer, DispatchConfig, Domain, DomainConfig, EncryptConfig,
+    Chain, Control, CoordinatorLayer, DetectorLayer, DispatchConfig, Domain, DomainConfig, EncryptConfig, Fragment,
     FragmentConfig, GzipConfig, Interceptor, Layer, OrderConfig, PingLayer, StaticLayer, ThroughputConfig,
     TwoPhaseConfig,
 };
@@ -148,8 +148,8 @@ impl LayerConfig {
             }
             LayerConfig::Domain(config) => Arc::new(Domain::new(config)),
             LayerConfig::Custom(interceptor) => interceptor.clone(),
-            LayerConfig::Fragment(_)
-            | LayerConfig::Gzip(_)
+            LayerConfig::Fragment(config) => Arc::new(Fragment::new(config.clone())),
+            LayerConfig::Gzip(_)
             | LayerConfig::Order(_)
             | LayerConfig::TwoPhase(_)
             | LayerConfig::Throughput(_)

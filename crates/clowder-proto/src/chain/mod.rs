@@ -17,6 +17,7 @@ mod config;
 mod control;
 mod domain;
 mod fragment;
+mod held;
 mod inbound;
 mod interceptor;
 mod order;
@@ -24,6 +25,8 @@ mod outbound;
 mod placeholder;
 mod places;
 mod rules;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod throughput;
@@ -38,7 +41,7 @@ pub use body::Body;
 pub use config::{ChainConfig, LayerConfig};
 pub use control::Control;
 pub use domain::{Domain, DomainConfig};
-pub use fragment::FragmentConfig;
+pub use fragment::{Fragment, FragmentConfig};
 pub use inbound::{Above, Arrival, Rejection, Sink};
 pub use interceptor::{Context, Flush, Interceptor};
 pub use order::OrderConfig;

@@ -1,0 +1,136 @@
+//! What the tests of layers share: members, vectors, and a chain with a clock.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::*;
+use crate::wire::{Limits, Member};
+
+pub(super) fn interceptors() -> Value {
+    serde_json::from_str(include_str!("../../../../vectors/interceptors.json")).expect("the vectors are JSON")
+}
+
+/// The vectors whose name begins with `prefix`.
+pub(super) fn vectors(prefix: &str) -> Vec<Value> {
+    let all = interceptors();
+    let all = all["vectors"].as_array().expect("a list of vectors");
+    let found: Vec<Value> = all.iter().filter(|vector| text(&vector["name"]).starts_with(prefix)).cloned().collect();
+    assert!(!found.is_empty(), "no vector {prefix}");
+    found
+}
+
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().expect("text").to_owned()
+}
+
+pub(super) fn bytes(value: &Value) -> Bytes {
+    hex::decode(text(value)).expect("hex text").into()
+}
+
+pub(super) fn list(value: &Value) -> Vec<Bytes> {
+    value.as_array().expect("a list").iter().map(bytes).collect()
+}
+
+/// Set the attributes of a vector's configuration.
+pub(super) fn configured(mut layer: LayerConfig, vector: &Value) -> LayerConfig {
+    for (attribute, value) in vector["config"].as_object().expect("a configuration") {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        layer.set(attribute, &value).unwrap();
+    }
+    layer
+}
+
+/// Member A, B or C of the vectors.
+pub(super) fn vector_member(name: &str) -> Member {
+    Member::decode(&bytes(&interceptors()["members"][name]), &Limits::default()).expect("a member")
+}
+
+pub(super) fn member(last: u8) -> Member {
+    Member::new(([10, 0, 0, last], 4000).into(), [last; 16])
+}
+
+pub(super) fn draft(options: i32, id: u8, body: impl Into<Bytes>) -> Draft {
+    Draft { options, timestamp: 7, id: [id; 16], body: Body::from(body.into()) }
+}
+
+/// A chain, its time and its random bytes.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) chain: Chain,
+    pub(super) now: Now,
+}
+
+impl Node {
+    pub(super) fn new(layers: Vec<LayerConfig>) -> Node {
+        let (chain, _) = ChainConfig { layers, option_check: false }.build().expect("a chain that works");
+        Node { chain, now: Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH } }
+    }
+
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Chain, &mut Context<'_>) -> T) -> T {
+        let mut next = 0x40;
+        let mut random = |bytes: &mut [u8]| {
+            bytes.iter_mut().for_each(|byte| {
+                *byte = next;
+                next = next.wrapping_add(1);
+            });
+        };
+        work(&self.chain, &mut Context { now: self.now, random: &mut random })
+    }
+
+    pub(super) fn pass(&mut self, millis: u64) {
+        self.now = self.now.later(Duration::from_millis(millis));
+    }
+
+    pub(super) fn send(&self, draft: Draft, targets: &[Member]) -> Plan {
+        let targets: Vec<_> = targets.iter().map(|target| target.id.clone()).collect();
+        self.with(|chain, cx| chain.outbound(cx, draft, &targets)).expect("not refused")
+    }
+
+    pub(super) fn receive(&self, message: Message) -> Sink {
+        let mut sink = Sink::default();
+        self.with(|chain, cx| chain.inbound(cx, message, &mut sink));
+        sink
+    }
+
+    /// A message of member 1.
+    pub(super) fn receive_body(&self, id: u8, body: impl Into<Bytes>) -> Sink {
+        self.receive(draft(0, id, body).into_message(member(1)))
+    }
+
+    pub(super) fn flush(&self, sender: &Member, why: Flush) -> Sink {
+        let mut sink = Sink::default();
+        self.with(|chain, cx| chain.flush(cx, &sender.id, why, &mut sink));
+        sink
+    }
+
+    /// What the driver does when the chain's deadline has come: everything that came out.
+    pub(super) fn overdue(&self) -> Sink {
+        let mut sink = Sink::default();
+        for sender in self.chain.overdue(self.now) {
+            self.with(|chain, cx| chain.flush(cx, &sender, Flush::Overdue, &mut sink));
+        }
+        sink
+    }
+
+    pub(super) fn counter(&self, name: &str) -> u64 {
+        let counters = self.chain.interceptors().flat_map(|interceptor| interceptor.counters());
+        counters.filter(|(other, _)| *other == name).map(|(_, count)| count).sum()
+    }
+}
+
+/// The bodies that a plan sends.
+pub(super) fn sent(plan: &Plan) -> Vec<Bytes> {
+    plan.parcels.iter().map(|parcel| parcel.draft.body.clone().into_bytes()).collect()
+}
+
+/// The bodies that were delivered.
+pub(super) fn delivered(sink: &Sink) -> Vec<Bytes> {
+    sink.arrivals.iter().map(|arrival| arrival.message.body.clone()).collect()
+}
+
+/// The kinds of what was rejected.
+pub(super) fn rejected(sink: &Sink) -> Vec<&'static str> {
+    sink.rejections.iter().map(|(_, _, rejection)| rejection.kind).collect()
+}
