@@ -6,7 +6,7 @@ use super::attribute::{AttributeError, parse_int, unknown};
 use super::rules::{self, ChainError, Warning};
 use super::{
     Chain, Control, CoordinatorLayer, DetectorLayer, DispatchConfig, Domain, DomainConfig, EncryptConfig, Fragment,
-    FragmentConfig, GzipConfig, Interceptor, Layer, OrderConfig, PingLayer, StaticLayer, ThroughputConfig,
+    FragmentConfig, GzipConfig, Interceptor, Layer, Order, OrderConfig, PingLayer, StaticLayer, ThroughputConfig,
     TwoPhaseConfig,
 };
 
@@ -149,8 +149,8 @@ impl LayerConfig {
             LayerConfig::Domain(config) => Arc::new(Domain::new(config)),
             LayerConfig::Custom(interceptor) => interceptor.clone(),
             LayerConfig::Fragment(config) => Arc::new(Fragment::new(config.clone())),
+            LayerConfig::Order(config) => Arc::new(Order::new(config.clone())),
             LayerConfig::Gzip(_)
-            | LayerConfig::Order(_)
             | LayerConfig::TwoPhase(_)
             | LayerConfig::Throughput(_)
             | LayerConfig::Encrypt(_) => return Err(ChainError::NotBuilt { layer: self.name() }),

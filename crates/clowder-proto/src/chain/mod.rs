@@ -44,7 +44,7 @@ pub use domain::{Domain, DomainConfig};
 pub use fragment::{Fragment, FragmentConfig};
 pub use inbound::{Above, Arrival, Rejection, Sink};
 pub use interceptor::{Context, Flush, Interceptor};
-pub use order::OrderConfig;
+pub use order::{Order, OrderConfig};
 pub use outbound::{Below, Draft, FollowUp, Parcel, Plan, Refusal, Targets};
 pub use placeholder::{EncryptConfig, GzipConfig};
 pub use places::{CoordinatorLayer, DetectorLayer, DispatchConfig, PingLayer, StaticLayer};
@@ -142,6 +142,12 @@ impl Chain {
         let parcel = Parcel { draft: follow_up.draft, targets: follow_up.targets };
         Below::new(layers, follow_up.at, targets, &mut plan).pass(cx, parcel)?;
         Ok(plan)
+    }
+
+    /// A member of the group is none any more. At once, in the order of views; what is held of it is given out by
+    /// [`Chain::flush`], whenever its messages can be handled.
+    pub fn member_left(&self, member: &MemberId) {
+        self.interceptors().for_each(|interceptor| interceptor.member_left(member));
     }
 
     fn outbound_from(
