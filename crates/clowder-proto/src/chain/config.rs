@@ -6,7 +6,7 @@ use super::attribute::{AttributeError, parse_int, unknown};
 use super::rules::{self, ChainError, Warning};
 use super::{
     Chain, Control, CoordinatorLayer, DetectorLayer, DispatchConfig, Domain, DomainConfig, EncryptConfig, Fragment,
-    FragmentConfig, GzipConfig, Interceptor, Layer, Order, OrderConfig, PingLayer, StaticLayer, ThroughputConfig,
+    FragmentConfig, Gzip, GzipConfig, Interceptor, Layer, Order, OrderConfig, PingLayer, StaticLayer, ThroughputConfig,
     TwoPhaseConfig,
 };
 
@@ -150,10 +150,10 @@ impl LayerConfig {
             LayerConfig::Custom(interceptor) => interceptor.clone(),
             LayerConfig::Fragment(config) => Arc::new(Fragment::new(config.clone())),
             LayerConfig::Order(config) => Arc::new(Order::new(config.clone())),
-            LayerConfig::Gzip(_)
-            | LayerConfig::TwoPhase(_)
-            | LayerConfig::Throughput(_)
-            | LayerConfig::Encrypt(_) => return Err(ChainError::NotBuilt { layer: self.name() }),
+            LayerConfig::Gzip(config) => Arc::new(Gzip::new(config)),
+            LayerConfig::TwoPhase(_) | LayerConfig::Throughput(_) | LayerConfig::Encrypt(_) => {
+                return Err(ChainError::NotBuilt { layer: self.name() });
+            }
         };
         Ok(Layer::Interceptor(interceptor))
     }

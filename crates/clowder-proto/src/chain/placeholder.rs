@@ -31,5 +31,4 @@ macro_rules! placeholder {
     };
 }
 
-placeholder!(GzipConfig, "gzip", 256, "Compression.");
 placeholder!(EncryptConfig, "encrypt", 0, "Encryption.");

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::vectors::unhex;
 use super::*;
 use crate::wire::{Limits, Member};
 
@@ -12,25 +13,8 @@ pub(super) fn interceptors() -> Value {
     serde_json::from_str(include_str!("../../../../vectors/interceptors.json")).expect("the vectors are JSON")
 }
 
-/// The vectors whose name begins with `prefix`.
-pub(super) fn vectors(prefix: &str) -> Vec<Value> {
-    let all = interceptors();
-    let all = all["vectors"].as_array().expect("a list of vectors");
-    let found: Vec<Value> = all.iter().filter(|vector| text(&vector["name"]).starts_with(prefix)).cloned().collect();
-    assert!(!found.is_empty(), "no vector {prefix}");
-    found
-}
-
 pub(super) fn text(value: &Value) -> String {
     value.as_str().expect("text").to_owned()
-}
-
-pub(super) fn bytes(value: &Value) -> Bytes {
-    hex::decode(text(value)).expect("hex text").into()
-}
-
-pub(super) fn list(value: &Value) -> Vec<Bytes> {
-    value.as_array().expect("a list").iter().map(bytes).collect()
 }
 
 /// Set the attributes of a vector's configuration.
@@ -44,7 +28,7 @@ pub(super) fn configured(mut layer: LayerConfig, vector: &Value) -> LayerConfig 
 
 /// Member A, B or C of the vectors.
 pub(super) fn vector_member(name: &str) -> Member {
-    Member::decode(&bytes(&interceptors()["members"][name]), &Limits::default()).expect("a member")
+    Member::decode(&unhex(&interceptors()["members"][name]), &Limits::default()).expect("a member")
 }
 
 pub(super) fn member(last: u8) -> Member {

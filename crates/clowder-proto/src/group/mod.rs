@@ -241,7 +241,9 @@ impl Group {
         let is_clowder = entry.member.capabilities() != Capabilities::default();
         let read_test = detector.perform_send_test && (detector.perform_read_test || is_clowder);
         let options = notice::probe_options(detector.option_flag, read_test);
-        let frame = detector.perform_send_test.then(|| Notice::Probe.frame(now, local, options, self.jitter.id()));
+        let frame = detector
+            .perform_send_test
+            .then(|| Notice::Probe.message(now, local, options, self.jitter.id()).encode_frame());
         self.out.push_back(GroupOut::Probe(Probe {
             id: probe_id,
             member: entry.member.clone(),

@@ -164,8 +164,8 @@ impl Group {
     }
 
     pub(super) fn send_notice(&mut self, now: Now, to: Member, notice: Notice) {
-        let frame = notice.frame(now, self.local(now), self.config.notice_flag, self.jitter.id());
-        self.out.push_back(GroupOut::Notice { to, notice, frame });
+        let message = notice.message(now, self.local(now), self.config.notice_flag, self.jitter.id());
+        self.out.push_back(GroupOut::Notice { to, notice, message });
     }
 
     pub(super) fn notify_configured(&mut self, now: Now) {

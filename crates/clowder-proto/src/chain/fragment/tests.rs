@@ -2,9 +2,8 @@ use bytes::Bytes;
 
 use super::*;
 use crate::chain::LayerConfig;
-use crate::chain::testing::{
-    Node, bytes, configured, delivered, draft, list, member, rejected, sent, text, vector_member, vectors,
-};
+use crate::chain::testing::{Node, configured, delivered, draft, member, rejected, sent, text, vector_member};
+use crate::chain::vectors::{unhex, unhex_all, vectors};
 
 fn node(change: impl FnOnce(&mut FragmentConfig)) -> Node {
     let mut config = FragmentConfig { max_size: 10, ..FragmentConfig::default() };
@@ -29,16 +28,16 @@ fn every_recorded_send_is_cut_to_the_same_bytes_and_joined_again() {
     for vector in vectors("frag-").iter().filter(|vector| vector["direction"] == "send") {
         let node = of_vector(vector);
         let options = i32::try_from(vector["expected"]["options"].as_i64().unwrap()).unwrap();
-        let original = draft(options, 0x22, bytes(&vector["input_hex"]));
+        let original = draft(options, 0x22, unhex(&vector["input_hex"]));
         let plan = node.send(original.clone(), &[vector_member("B"), vector_member("C")]);
-        assert_eq!(sent(&plan), list(&vector["wire_hex"]), "{}", vector["name"]);
+        assert_eq!(sent(&plan), unhex_all(&vector["wire_hex"]), "{}", vector["name"]);
         let mut arrived = Vec::new();
         for parcel in plan.parcels {
             let same = (parcel.draft.id, parcel.draft.options, parcel.draft.timestamp);
             assert_eq!(same, (original.id, original.options, original.timestamp), "{}", vector["name"]);
             arrived.extend(delivered(&node.receive(parcel.draft.into_message(vector_member("A")))));
         }
-        assert_eq!(arrived, list(&vector["expected"]["receiver_delivers_hex"]), "{}", vector["name"]);
+        assert_eq!(arrived, unhex_all(&vector["expected"]["receiver_delivers_hex"]), "{}", vector["name"]);
     }
 }
 
@@ -46,7 +45,7 @@ fn every_recorded_send_is_cut_to_the_same_bytes_and_joined_again() {
 fn every_recorded_piece_is_held_delivered_or_rejected_as_by_tomcat() {
     for vector in vectors("frag-rx-") {
         let (node, mut arrived) = (of_vector(&vector), Vec::new());
-        let outcomes: Vec<String> = list(&vector["wire_hex"])
+        let outcomes: Vec<String> = unhex_all(&vector["wire_hex"])
             .into_iter()
             .map(|body| {
                 let sink = node.receive_body(0x22, body);
@@ -66,7 +65,7 @@ fn every_recorded_piece_is_held_delivered_or_rejected_as_by_tomcat() {
             .map(|outcome| if text(outcome).starts_with("java") { "exception".to_owned() } else { text(outcome) })
             .collect();
         assert_eq!(outcomes, expected, "{}", vector["name"]);
-        assert_eq!(arrived, list(&vector["expected"]["delivered_hex"]), "{}", vector["name"]);
+        assert_eq!(arrived, unhex_all(&vector["expected"]["delivered_hex"]), "{}", vector["name"]);
     }
 }
 

@@ -24,6 +24,11 @@ impl Sender {
     pub(super) fn takes_next(&self, now: Instant, number: i32, id: &MessageId) -> bool {
         lock(&self.numbers).takes_next(now, number, id)
     }
+
+    #[cfg(test)]
+    pub(super) fn numbers(&self) -> &Mutex<Numbers> {
+        &self.numbers
+    }
 }
 
 /// What one input gives out, in order.
