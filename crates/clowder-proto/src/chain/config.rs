@@ -7,7 +7,7 @@ use super::rules::{self, ChainError, Warning};
 use super::{
     Chain, Control, CoordinatorLayer, DetectorLayer, DispatchConfig, Domain, DomainConfig, EncryptConfig, Fragment,
     FragmentConfig, Gzip, GzipConfig, Interceptor, Layer, Order, OrderConfig, PingLayer, StaticLayer, ThroughputConfig,
-    TwoPhaseConfig,
+    TwoPhase, TwoPhaseConfig,
 };
 
 /// One layer and its settings.

@@ -54,7 +54,7 @@ pub use placeholder::EncryptConfig;
 pub use places::{CoordinatorLayer, DetectorLayer, DispatchConfig, PingLayer, StaticLayer};
 pub use rules::{ChainError, Warning};
 pub use throughput::ThroughputConfig;
-pub use two_phase::TwoPhaseConfig;
+pub use two_phase::{TwoPhase, TwoPhaseConfig};
 
 use crate::Now;
 use crate::wire::{MemberId, Message};
