@@ -1,5 +1,6 @@
 //! Which chains cannot work, and which are doubtful.
 
+use super::EncryptError;
 use super::config::ChainConfig;
 
 /// A chain that cannot work. The configuration is at fault.
@@ -12,6 +13,9 @@ pub enum ChainError {
         /// Its name.
         layer: &'static str,
     },
+    /// The settings of encryption cannot work.
+    #[error("encrypt: {0}")]
+    Encrypt(#[from] EncryptError),
 }
 
 /// A chain that works, and not as one may think.
@@ -19,6 +23,12 @@ pub enum ChainError {
 pub struct Warning {
     /// What is doubtful, why, and what to do about it.
     pub text: String,
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 pub(super) fn check(_config: &ChainConfig) -> Result<Vec<Warning>, ChainError> {
