@@ -10,7 +10,7 @@ use crate::wire::{MemberId, Message};
 /// One half of a message.
 #[derive(Debug)]
 enum Half {
-    Message(Message),
+    Message(Box<Message>),
     Confirmation,
 }
 
@@ -83,7 +83,7 @@ impl Store {
             return Err(rejection("memory_full"));
         }
         self.take(&key);
-        let message = detached(&message);
+        let message = Box::new(detached(&message));
         self.put(now, Key::of(&message), Half::Message(message), cost);
         Ok(None)
     }
@@ -100,7 +100,7 @@ impl Store {
         match self.take(&key).map(|waiting| waiting.half) {
             Some(Half::Message(message)) => {
                 self.delivered(now, &key);
-                Ok(Some(message))
+                Ok(Some(*message))
             }
             None | Some(Half::Confirmation) => {
                 if self.waiting.len() - self.messages >= self.config.messages_max {
