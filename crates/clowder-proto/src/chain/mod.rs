@@ -32,8 +32,6 @@ mod testing;
 mod tests;
 mod throughput;
 mod two_phase;
-#[cfg(test)]
-mod vectors;
 
 use std::fmt;
 use std::sync::Arc;

@@ -53,15 +53,21 @@ impl Health {
         let mut parts = Vec::new();
         if self.late > 0 {
             let (count, by) = (self.late, self.late_ms_max);
-            parts.push(format!("{count} messages were dropped because they are up to {by} ms old: they waited too long, or their senders' clocks are behind"));
+            parts.push(format!(
+                "dropped {count} messages that are up to {by} ms old: they waited too long, or their senders' clocks \
+                 are behind"
+            ));
         }
         if self.early > 0 {
             let (count, by) = (self.early, self.early_ms_max);
-            parts.push(format!("{count} messages were dropped because they are up to {by} ms ahead of this clock"));
+            parts.push(format!("dropped {count} messages that are up to {by} ms ahead of this clock"));
         }
         if self.forgotten > 0 {
-            let count = self.forgotten;
-            parts.push(format!("{count} messages were dropped because they are no later than what the replay window has forgotten: raise replayWindowMessageCount, or this clock was set back"));
+            parts.push(format!(
+                "dropped {} messages no later than what the replay window has forgotten: raise \
+                 replayWindowMessageCount, unless this clock was set back",
+                self.forgotten
+            ));
         }
         if sealed >= MESSAGES_OF_A_KEY_MAX && !self.told_key {
             self.told_key = true;
@@ -71,6 +77,24 @@ impl Health {
             return None;
         }
         *self = Health { last: Some(now), told_key: self.told_key, ..Health::default() };
-        Some(format!("encrypt: {}", parts.join("; ")))
+        Some(parts.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_use_for_too_long_is_told_once_and_the_next_one_again() {
+        let start = Instant::now();
+        let mut health = Health::default();
+        let mut told = |minutes, sealed| health.report(start + PAUSE * minutes, sealed).is_some();
+        assert!(!told(0, MESSAGES_OF_A_KEY_MAX - 1));
+        assert!(told(1, MESSAGES_OF_A_KEY_MAX));
+        assert!(!told(2, MESSAGES_OF_A_KEY_MAX + 1));
+        health.key_changed();
+        assert_eq!(health.report(start + PAUSE * 3, 1), None);
+        assert!(health.report(start + PAUSE * 4, MESSAGES_OF_A_KEY_MAX).is_some());
     }
 }

@@ -1,6 +1,5 @@
 //! What went through, under the names of Tomcat's statistics.
 
-use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Messages of one direction.
@@ -92,11 +91,7 @@ impl Stats {
         if !self.due.swap(false, Relaxed) {
             return None;
         }
-        let mut line = String::from("gzip:");
-        for (name, value) in self.counters() {
-            // Writing to a string does not fail.
-            let _ = write!(line, " {name}={value}");
-        }
-        Some(line)
+        let numbers = self.counters().into_iter().map(|(name, value)| format!("{name}={value}"));
+        Some(numbers.collect::<Vec<_>>().join(" "))
     }
 }

@@ -8,7 +8,7 @@ mod recorded;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::vectors::{self, at, draft};
+use super::super::tests::vectors::{self, at, draft};
 use super::*;
 use crate::chain::Draft;
 use crate::wire::Message;
@@ -133,8 +133,8 @@ fn dropped_messages_of_other_clocks_are_reported_once_a_minute() {
         received(&encrypt, sealed_at(&encrypt, seed, timestamp, &b"x"[..])).unwrap_err();
     }
     let line = encrypt.report(now).unwrap();
-    assert!(line.contains("2 messages were dropped because they are up to 12000 ms old"), "{line}");
-    assert!(line.contains("1 messages were dropped because they are up to 10500 ms ahead"), "{line}");
+    assert!(line.contains("dropped 2 messages that are up to 12000 ms old"), "{line}");
+    assert!(line.contains("dropped 1 messages that are up to 10500 ms ahead"), "{line}");
     received(&encrypt, sealed_at(&encrypt, 4, T - 12_000, &b"x"[..])).unwrap_err();
     assert_eq!(encrypt.report(now.later(minute - std::time::Duration::from_millis(1))), None);
     assert!(encrypt.report(now.later(minute)).unwrap().contains("1 messages"));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::super::vectors::{unhex, unhex_all, vector, vectors};
+use super::super::super::tests::vectors::{unhex, unhex_all, vector, vectors};
 use super::*;
 
 /// The window of the recordings that shall not mind the time: ten years.

@@ -12,8 +12,8 @@ use crate::Now;
 use crate::wire::{Member, Message};
 
 /// The vectors whose names begin with `prefix`.
-pub(super) fn vectors(prefix: &str) -> Vec<Value> {
-    let text = include_str!("../../../../vectors/interceptors.json");
+pub(in super::super) fn vectors(prefix: &str) -> Vec<Value> {
+    let text = include_str!("../../../../../vectors/interceptors.json");
     let document: Value = serde_json::from_str(text).expect("the vectors are JSON");
     let all = document["vectors"].as_array().expect("a list").iter();
     let wanted: Vec<Value> =
@@ -23,30 +23,35 @@ pub(super) fn vectors(prefix: &str) -> Vec<Value> {
 }
 
 /// The only vector of this name.
-pub(super) fn vector(name: &str) -> Value {
+pub(in super::super) fn vector(name: &str) -> Value {
     vectors(name).into_iter().find(|vector| vector["name"] == name).expect("the vector exists")
 }
 
-pub(super) fn unhex(value: &Value) -> Bytes {
+pub(in super::super) fn unhex(value: &Value) -> Bytes {
     hex::decode(value.as_str().expect("a string")).expect("hexadecimal").into()
 }
 
-pub(super) fn unhex_all(value: &Value) -> Vec<Bytes> {
+pub(in super::super) fn unhex_all(value: &Value) -> Vec<Bytes> {
     value.as_array().expect("a list").iter().map(unhex).collect()
 }
 
 /// A moment on the wall clock.
-pub(super) fn at(wall_ms: i64) -> Now {
+pub(in super::super) fn at(wall_ms: i64) -> Now {
     let since = Duration::from_millis(u64::try_from(wall_ms).expect("after 1970"));
     Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + since }
 }
 
-pub(super) fn draft(options: i32, body: impl Into<Bytes>) -> Draft {
+pub(in super::super) fn draft(options: i32, body: impl Into<Bytes>) -> Draft {
     Draft { options, timestamp: 1_700_000_000_000, id: [9; 16], body: Body::from(body.into()) }
 }
 
 /// What an interceptor makes of one message; its random bytes are those of `random`, over and over.
-pub(super) fn sent(interceptor: &dyn Interceptor, now: Now, random: &[u8], draft: Draft) -> Result<Draft, Refusal> {
+pub(in super::super) fn sent(
+    interceptor: &dyn Interceptor,
+    now: Now,
+    random: &[u8],
+    draft: Draft,
+) -> Result<Draft, Refusal> {
     let mut plan = Plan::default();
     let mut source = random.iter().cycle();
     let mut fill = |bytes: &mut [u8]| bytes.fill_with(|| *source.next().expect("random bytes"));
@@ -58,7 +63,7 @@ pub(super) fn sent(interceptor: &dyn Interceptor, now: Now, random: &[u8], draft
 }
 
 /// What an interceptor gives the application of one message.
-pub(super) fn received(
+pub(in super::super) fn received(
     interceptor: &dyn Interceptor,
     now: Now,
     options: i32,
