@@ -75,8 +75,8 @@ impl Interceptor for Domain {
 #[cfg(test)]
 mod tests {
     use crate::chain::LayerConfig;
-    use crate::chain::testing::{Node, configured, delivered, draft, member, rejected};
-    use crate::chain::vectors::{unhex_all, vector};
+    use crate::chain::tests::node::{Node, configured, delivered, draft, member, rejected};
+    use crate::chain::tests::vectors::{unhex_all, vector};
     use crate::wire::{Ack, Limits, Member};
 
     #[test]

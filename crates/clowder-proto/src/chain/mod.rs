@@ -27,8 +27,6 @@ mod outbound;
 mod places;
 mod rules;
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;
 mod throughput;
 mod two_phase;

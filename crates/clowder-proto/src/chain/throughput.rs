@@ -177,8 +177,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::chain::testing::{Node, draft, member, sent, vector_member};
-    use crate::chain::vectors::{unhex, unhex_all, vector};
+    use crate::chain::tests::node::{Node, draft, member, sent, vector_member};
+    use crate::chain::tests::vectors::{unhex, unhex_all, vector};
     use crate::chain::{Chain, Layer};
 
     fn node(interval: usize) -> Node {

@@ -2,8 +2,8 @@ use bytes::Bytes;
 
 use super::*;
 use crate::chain::LayerConfig;
-use crate::chain::testing::{Node, configured, delivered, draft, member, rejected, sent, text, vector_member};
-use crate::chain::vectors::{unhex, unhex_all, vectors};
+use crate::chain::tests::node::{Node, configured, delivered, draft, member, rejected, sent, text, vector_member};
+use crate::chain::tests::vectors::{unhex, unhex_all, vectors};
 
 fn node(change: impl FnOnce(&mut FragmentConfig)) -> Node {
     let mut config = FragmentConfig { max_size: 10, ..FragmentConfig::default() };

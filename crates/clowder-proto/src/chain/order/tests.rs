@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::*;
 use crate::chain::held::lock;
-use crate::chain::testing::{Node, configured, delivered, draft, member, rejected, sent, vector_member};
-use crate::chain::vectors::{unhex, unhex_all, vector, vectors};
+use crate::chain::tests::node::{Node, configured, delivered, draft, member, rejected, sent, vector_member};
+use crate::chain::tests::vectors::{unhex, unhex_all, vector, vectors};
 use crate::chain::{Chain, Draft, Layer, LayerConfig, Sink};
 use crate::wire::Member;
 

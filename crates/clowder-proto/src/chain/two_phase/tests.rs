@@ -1,6 +1,6 @@
 use super::*;
-use crate::chain::testing::{Node, configured, delivered, draft, member, rejected, sent, text, vector_member};
-use crate::chain::vectors::{unhex, unhex_all, vector, vectors};
+use crate::chain::tests::node::{Node, configured, delivered, draft, member, rejected, sent, text, vector_member};
+use crate::chain::tests::vectors::{unhex, unhex_all, vector, vectors};
 use crate::chain::{GzipConfig, LayerConfig, Targets};
 
 fn node(change: impl FnOnce(&mut TwoPhaseConfig)) -> Node {
