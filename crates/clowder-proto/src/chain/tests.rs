@@ -1,6 +1,7 @@
 //! Rules of the chain itself; those of each interceptor are beside it.
 
 pub(super) mod node;
+mod simulation;
 pub(super) mod vectors;
 
 use std::time::{Instant, SystemTime};

@@ -93,7 +93,7 @@ impl Incoming {
         let mut numbers = lock(&sender.numbers);
         let accounted = numbers.held_bytes() + cost(&arrival.message);
         let held = self.held_bytes.fetch_add(cost(&arrival.message), Relaxed) + cost(&arrival.message);
-        if held > self.config.held_bytes_max && numbers.would_hold(number, &arrival.message.id) {
+        if held > self.config.held_bytes_max && numbers.would_hold(now, number, &arrival.message.id) {
             self.held_bytes.fetch_sub(cost(&arrival.message), Relaxed);
             return Err(rejection("memory_full"));
         }
@@ -110,7 +110,7 @@ impl Incoming {
         let before = numbers.held_bytes();
         match why {
             Flush::Overdue => numbers.give_up(now, &self.config, &mut given),
-            Flush::Left => numbers.left(&mut given),
+            Flush::Left => numbers.left(now, &mut given),
         }
         self.settle(before, &sender, &numbers);
         Some(given)

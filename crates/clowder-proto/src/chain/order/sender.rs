@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::OrderConfig;
 use super::incoming::Given;
@@ -22,8 +22,13 @@ use crate::wire::{Message, MessageId};
 const RECENT: usize = 64;
 /// Gaps that are remembered; the oldest is forgotten first.
 const SKIPPED_MAX: usize = 64;
-/// Numbers that are nearer than this to where a former count ended belong to it, if the present one is far from there.
+/// How long after a number was given up its message counts as late; a later one is of another count.
+const LATE_MAX: Duration = Duration::from_secs(30);
+/// For a while, numbers that are nearer than this to where a former count ended belong to it, if the present one is far
+/// from there.
 const NEAR: u32 = 64;
+/// How long what was under way when a new count began can take.
+const STALE_MAX: Duration = Duration::from_secs(3);
 /// No count lets so many messages wait.
 const FAR: i32 = 1 << 24;
 
@@ -75,7 +80,7 @@ enum Kind {
     Late(i64),
     /// It was delivered, or waits.
     Copy,
-    /// The first of a new count, or the second whose first came late.
+    /// Of a new count, whose next message has this number: 1, or what follows those that came as late ones.
     Restart(i64),
     /// The rest of a former count.
     Stale,
@@ -91,18 +96,18 @@ pub(super) struct Numbers {
     waiting: BTreeMap<i64, Waiting>,
     /// By number: see [`Kind::Anew`].
     anew: BTreeMap<i32, Waiting>,
-    /// Places that were given up.
-    skipped: VecDeque<Range<i64>>,
+    /// Places that were given up, and when.
+    skipped: VecDeque<(Range<i64>, Instant)>,
     /// Place and mark of what was delivered, at the place's remainder.
     recent: [(i64, Mark); RECENT],
     /// The message with number 1.
     first: Mark,
-    /// Number 1 came after it was given up: it may have been that of a new count.
-    first_was_late: bool,
+    /// The numbers from 1 to this one came after they were given up: they may have been those of a new count.
+    late_first: i32,
     /// The sender left since the count began: a number 1 begins another one.
     left: bool,
-    /// Where the former count ended.
-    former: Option<i32>,
+    /// Where the former count ended, and when.
+    former: Option<(i32, Instant)>,
     held_bytes: usize,
     oldest: Option<Instant>,
     latest: Instant,
@@ -126,7 +131,7 @@ impl Numbers {
             skipped: VecDeque::new(),
             recent: [(i64::MIN, Mark(0)); RECENT],
             first: Mark(0),
-            first_was_late: false,
+            late_first: 0,
             left: false,
             former: None,
             held_bytes: 0,
@@ -151,7 +156,7 @@ impl Numbers {
     /// It is the number expected and nothing waits: the caller delivers it.
     pub(super) fn takes_next(&mut self, now: Instant, number: i32, id: &MessageId) -> bool {
         self.latest = now;
-        if number != number_at(self.expected) || !self.waiting.is_empty() {
+        if number != number_at(self.expected) || self.oldest.is_some() {
             return false;
         }
         self.record(self.expected, Mark::of(id));
@@ -160,15 +165,15 @@ impl Numbers {
     }
 
     /// The message would have to wait.
-    pub(super) fn would_hold(&self, number: i32, id: &MessageId) -> bool {
-        match self.judge(number, Mark::of(id)) {
+    pub(super) fn would_hold(&self, now: Instant, number: i32, id: &MessageId) -> bool {
+        match self.judge(now, number, Mark::of(id)) {
             Kind::Ahead(_) | Kind::Anew => true,
             Kind::Restart(at) => number != number_at(at),
             Kind::Next | Kind::Late(_) | Kind::Copy | Kind::Stale => false,
         }
     }
 
-    fn judge(&self, number: i32, mark: Mark) -> Kind {
+    fn judge(&self, now: Instant, number: i32, mark: Mark) -> Kind {
         let ahead = number.wrapping_sub(number_at(self.expected));
         let place = self.expected + i64::from(ahead);
         if ahead == 0 {
@@ -177,14 +182,20 @@ impl Numbers {
         if self.anew.get(&number).is_some_and(|waiting| waiting.mark.is(mark)) {
             return Kind::Copy;
         }
-        if ahead > 0 { self.judge_ahead(number, place, ahead, mark) } else { self.judge_behind(number, place, mark) }
+        if ahead > 0 {
+            self.judge_ahead(now, number, place, ahead, mark)
+        } else {
+            self.judge_behind(now, number, place, mark)
+        }
     }
 
-    fn judge_ahead(&self, number: i32, place: i64, ahead: i32, mark: Mark) -> Kind {
+    fn judge_ahead(&self, now: Instant, number: i32, place: i64, ahead: i32, mark: Mark) -> Kind {
         if number == 1 && ahead > FAR {
             return Kind::Restart(1);
         }
-        let former = self.former.is_some_and(|end| number.wrapping_sub(end).unsigned_abs() < NEAR);
+        let former = self.former.is_some_and(|(end, since)| {
+            number.wrapping_sub(end).unsigned_abs() < NEAR && now.saturating_duration_since(since) < STALE_MAX
+        });
         if former && ahead.unsigned_abs() > NEAR {
             return Kind::Stale;
         }
@@ -195,34 +206,38 @@ impl Numbers {
         }
     }
 
-    fn judge_behind(&self, number: i32, place: i64, mark: Mark) -> Kind {
+    fn judge_behind(&self, now: Instant, number: i32, place: i64, mark: Mark) -> Kind {
         let (recent, known) = self.recent[slot(place)];
         if recent == place && known.is(mark) || number == 1 && self.first.is(mark) {
             return Kind::Copy;
         }
         let begins = number == 1 && self.left;
-        if !begins && self.skipped.iter().any(|skipped| skipped.contains(&place)) {
+        let late = |(places, since): &(Range<i64>, Instant)| {
+            places.contains(&place) && now.saturating_duration_since(*since) < LATE_MAX
+        };
+        if !begins && self.skipped.iter().any(late) {
             return Kind::Late(place);
         }
         if number == 1 {
             return Kind::Restart(1);
         }
-        if self.first_was_late { Kind::Restart(2) } else { Kind::Anew }
+        if self.late_first > 0 { Kind::Restart(i64::from(self.late_first) + 1) } else { Kind::Anew }
     }
 
     /// A message came.
     pub(super) fn accept(&mut self, now: Instant, number: i32, arrival: Arrival, given: &mut Given) {
         let mark = Mark::of(&arrival.message.id);
-        let mut kind = self.judge(number, mark);
+        let mut kind = self.judge(now, number, mark);
         if let Kind::Restart(at) = kind {
-            self.restart(at, given);
+            self.restart(now, at, given);
             if at != 1 {
                 self.drain(given);
             }
-            kind = self.judge(number, mark);
+            kind = self.judge(now, number, mark);
         }
         match kind {
             Kind::Next => {
+                self.catch_up(number, given);
                 self.record(self.expected, mark);
                 self.expected += 1;
                 given.out.push(arrival);
@@ -282,36 +297,49 @@ impl Numbers {
         }
     }
 
-    fn skip(&mut self, places: Range<i64>) {
+    fn skip(&mut self, places: Range<i64>, since: Instant) {
         if places.is_empty() {
             return;
         }
         if self.skipped.len() >= SKIPPED_MAX {
             self.skipped.pop_front();
         }
-        self.skipped.push_back(places);
+        self.skipped.push_back((places, since));
     }
 
     fn came_late(&mut self, place: i64, mark: Mark) {
         self.record(place, mark);
-        self.first_was_late |= number_at(place) == 1;
-        let Some(index) = self.skipped.iter().position(|skipped| skipped.contains(&place)) else { return };
-        let Some(skipped) = self.skipped.remove(index) else { return };
-        self.skip(skipped.start..place);
-        self.skip(place + 1..skipped.end);
+        if number_at(place) == self.late_first.wrapping_add(1) {
+            self.late_first = number_at(place);
+        }
+        let Some(index) = self.skipped.iter().position(|(places, _)| places.contains(&place)) else { return };
+        let Some((places, since)) = self.skipped.remove(index) else { return };
+        self.skip(places.start..place, since);
+        self.skip(place + 1..places.end, since);
+    }
+
+    /// The new count has reached the number that the former one expects: those in front of it need not wait any more.
+    fn catch_up(&mut self, number: i32, given: &mut Given) {
+        let Some((last, _)) = self.anew.last_key_value() else { return };
+        if *last < number && number.wrapping_sub(*last).unsigned_abs() < NEAR {
+            for waiting in std::mem::take(&mut self.anew).into_values() {
+                given.tally.late += 1;
+                self.give(waiting, given);
+            }
+        }
     }
 
     /// A new count, whose next message has the number `at`. What waits is of the former one and goes first.
-    fn restart(&mut self, at: i64, given: &mut Given) {
+    fn restart(&mut self, now: Instant, at: i64, given: &mut Given) {
         given.tally.restarts += 1;
         std::mem::take(&mut self.waiting).into_values().for_each(|waiting| self.give(waiting, given));
-        self.former = Some(number_at(self.expected));
+        self.former = Some((number_at(self.expected), now));
         self.expected = at;
         self.skipped.clear();
         self.recent = [(i64::MIN, Mark(0)); RECENT];
         // With a first one that came late it is remembered; else it is still to come.
-        self.first = if self.first_was_late { self.first } else { Mark(0) };
-        (self.first_was_late, self.left) = (false, false);
+        self.first = if self.late_first > 0 { self.first } else { Mark(0) };
+        (self.late_first, self.left) = (0, false);
         for (number, waiting) in std::mem::take(&mut self.anew) {
             let place = i64::from(number);
             if place >= at {
@@ -329,36 +357,36 @@ impl Numbers {
         let full = self.waiting.len() + self.anew.len() >= queue_max.max(1) || self.held_bytes >= queue_bytes_max;
         let due = |since: Instant| full || now.saturating_duration_since(since) >= expire;
         if self.oldest.is_some_and(due) {
-            self.go_on_without(due, forward_expired, given);
+            self.go_on_without(now, due, forward_expired, given);
         }
     }
 
     /// The sender is no member any more: nothing that is missing will come. As Tomcat: all that waits is delivered.
-    pub(super) fn left(&mut self, given: &mut Given) {
-        self.go_on_without(|_| true, true, given);
+    pub(super) fn left(&mut self, now: Instant, given: &mut Given) {
+        self.go_on_without(now, |_| true, true, given);
         self.left = true;
     }
 
-    fn go_on_without(&mut self, due: impl Fn(Instant) -> bool, forward: bool, given: &mut Given) {
-        self.pass_gaps(&due, forward, given);
+    fn go_on_without(&mut self, now: Instant, due: impl Fn(Instant) -> bool, forward: bool, given: &mut Given) {
+        self.pass_gaps(now, &due, forward, given);
         let lowest = self.anew.first_key_value().map(|(number, _)| i64::from(*number));
         if let Some(lowest) = lowest.filter(|_| self.anew.values().any(|waiting| due(waiting.since))) {
-            self.restart(lowest, given);
-            self.skip(1..lowest);
-            self.pass_gaps(&due, forward, given);
+            self.restart(now, lowest, given);
+            self.skip(1..lowest, now);
+            self.pass_gaps(now, &due, forward, given);
         }
         self.look_for_oldest(given);
     }
 
     /// Up to the last message that is due, those in front of it included: they come first whenever they came.
-    fn pass_gaps(&mut self, due: &impl Fn(Instant) -> bool, forward: bool, given: &mut Given) {
+    fn pass_gaps(&mut self, now: Instant, due: &impl Fn(Instant) -> bool, forward: bool, given: &mut Given) {
         let Some(last) = self.waiting.iter().rev().find(|(_, waiting)| due(waiting.since)).map(|(place, _)| *place)
         else {
             return;
         };
         let rest = self.waiting.split_off(&(last + 1));
         for (place, waiting) in std::mem::replace(&mut self.waiting, rest) {
-            self.skip(self.expected..place);
+            self.skip(self.expected..place, now);
             self.record(place, waiting.mark);
             self.expected = place + 1;
             let expired = due(waiting.since);

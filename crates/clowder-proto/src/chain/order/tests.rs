@@ -223,6 +223,19 @@ fn a_message_that_was_given_up_and_comes_late_is_delivered_once() {
     assert_eq!((receiver.node.counter("late"), receiver.node.counter("copies")), (3, 2));
 }
 
+#[test]
+fn after_a_while_a_number_that_was_given_up_is_one_of_a_new_count() {
+    let mut receiver = Receiver::new(|_| ());
+    receiver.numbers([1, 20]);
+    receiver.node.pass(3_000);
+    assert_eq!(receiver.overdue(), split("20"));
+    receiver.node.pass(30_000);
+    assert_eq!(receiver.receive("f", 6), split(""));
+    receiver.node.pass(3_000);
+    assert_eq!(receiver.overdue(), ["f"]);
+    assert_eq!((receiver.receive("h", 8), receiver.receive("g", 7)), (split(""), split("g h")));
+}
+
 // --- copies ---
 
 #[test]
@@ -307,6 +320,16 @@ fn a_new_message_with_the_number_of_a_waiting_one_is_not_lost() {
         assert_eq!(receiver.receive(text, number), expected);
     }
     assert_eq!(receiver.receive("a", 1), ["5", "a", "b"]);
+}
+
+#[test]
+fn a_new_count_that_reaches_the_expected_number_goes_on_from_there() {
+    let receiver = Receiver::new(|_| ());
+    receiver.numbers(1..=5);
+    assert_eq!(receiver.receive("d", 4), split(""));
+    assert_eq!(receiver.receive("e", 5), split(""));
+    assert_eq!(receiver.receive("f", 6), ["d", "e", "f"]);
+    assert_eq!((receiver.receive("g", 7), receiver.node.chain.deadline()), (split("g"), None));
 }
 
 #[test]
