@@ -166,6 +166,13 @@ impl ChannelBuilder {
         };
         let mut local = Member::new(self.announced(bound)?, unique_id);
         local.domain = self.domain;
+        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
+            tracing::warn!(
+                node = %local.domain.escape_ascii(),
+                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
+                "this node is of another domain than it sees: members with the same filter do not see it"
+            );
+        }
         local.payload = self.payload;
         local.extension = Capabilities::ALL.encode();
         let control = Control::start(membership, chain.clone(), local.clone(), self.limits.wire.clone())?;
@@ -260,6 +267,7 @@ async fn follow(env: Arc<Env>, mut changes: ViewChanges) {
     while let Some(change) = changes.next().await {
         for (member, _) in &change.left {
             env.left(&member.id);
+            env.chain.member_left(&member.id);
             held::flush(&env, &member.id, Flush::Left);
         }
         change.joined.iter().chain(&change.updated).for_each(|member| env.heard(member));

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use bytes::Bytes;
 use clowder_proto::chain::{ChainConfig, LayerConfig};
 use clowder_proto::group::{DetectorConfig, GroupConfig, HeartbeatConfig, PingConfig};
 use clowder_proto::wire::{Limits, Member};
@@ -108,6 +109,9 @@ pub struct MembershipConfig {
     pub multicast: Option<Multicast>,
     /// Members known beforehand. The local node may be among them and is left out.
     pub members: Vec<StaticMember>,
+    /// See only members of this domain. Default none: members of every domain. The local node must be of it, too, or
+    /// those do not see it.
+    pub domain: Option<Bytes>,
     /// How a death is verified.
     pub detector: DetectorConfig,
     /// Pings to the members. Default none: members are probed where nothing else vouches for them.
@@ -127,6 +131,7 @@ impl Default for MembershipConfig {
         MembershipConfig {
             multicast: None,
             members: Vec::new(),
+            domain: None,
             detector: DetectorConfig::default(),
             pings: None,
             notice_flag: 0,
@@ -154,6 +159,7 @@ impl MembershipConfig {
                         self.pings = Some(PingConfig { interval, static_only: ping.static_only });
                     }
                 }
+                LayerConfig::Domain(layer) => self.domain = Some(layer.domain.clone()),
                 LayerConfig::Static(layer) => {
                     self.notice_flag = layer.option_flag;
                     let members = layer.members.iter();
@@ -168,10 +174,18 @@ impl MembershipConfig {
         }
     }
 
+    /// With a domain filter a configured member counts as one of the domain until its messages tell otherwise: else two
+    /// nodes that have each other in their lists would both wait for the other one's first word.
+    fn configured(&self, member: &StaticMember) -> Member {
+        let domain = self.domain.clone().unwrap_or_default();
+        Member { domain, ..Member::new(member.addr, member.unique_id) }
+    }
+
     pub(crate) fn group(&self, limits: &Limits, seed: u64) -> GroupConfig {
         GroupConfig {
             heartbeats: self.multicast.as_ref().map(|multicast| multicast.heartbeats.clone()),
-            configured: self.members.iter().map(|member| Member::new(member.addr, member.unique_id)).collect(),
+            configured: self.members.iter().map(|member| self.configured(member)).collect(),
+            domain: self.domain.clone(),
             detector: self.detector.clone(),
             pings: self.pings.clone(),
             notice_flag: self.notice_flag,
@@ -179,5 +193,23 @@ impl MembershipConfig {
             limits: limits.clone(),
             seed,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clowder_proto::chain::DomainConfig;
+
+    use super::*;
+
+    #[test]
+    fn the_domain_filter_of_a_chain_is_that_of_its_membership() {
+        let mut membership = MembershipConfig::default();
+        membership.members.push(StaticMember::new(([10, 0, 0, 2], 4000).into(), [2; 16]));
+        let domain = DomainConfig { domain: Bytes::from_static(b"staging"), ..DomainConfig::default() };
+        membership.apply(&ChainConfig { layers: vec![LayerConfig::Domain(domain)], option_check: false });
+        let group = membership.group(&Limits::default(), 0);
+        assert_eq!(group.domain.as_deref(), Some(&b"staging"[..]));
+        assert_eq!(group.configured[0].domain, &b"staging"[..], "until it says otherwise");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::wire::{Limits, Member};
 
 /// Settings of one [`Group`](super::Group).
@@ -12,6 +14,10 @@ pub struct GroupConfig {
     /// Members that are configured and need no discovery. One with the endpoint of the local member is ignored, so
     /// that every node can have the same list.
     pub configured: Vec<Member>,
+    /// Only members of this domain are seen; those of others are not even probed. A configured member counts as what
+    /// its record here says, until its own messages say otherwise. Default none: members of every domain. Tomcat:
+    /// `DomainFilterInterceptor.domain`.
+    pub domain: Option<Bytes>,
     /// How a member is found to be alive or dead.
     pub detector: DetectorConfig,
     /// Pings to the members, if they are sent. Default none.
@@ -31,6 +37,7 @@ impl Default for GroupConfig {
         GroupConfig {
             heartbeats: None,
             configured: Vec::new(),
+            domain: None,
             detector: DetectorConfig::default(),
             pings: None,
             notice_flag: 0,

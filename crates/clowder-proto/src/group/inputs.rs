@@ -73,6 +73,9 @@ impl Group {
         if heartbeats.check_source && record.id.socket_addr().is_none_or(|addr| addr.ip() != from.ip()) {
             return Err(DropCause::WrongSource);
         }
+        if !self.fits(&record) && !record.is_shutting_down() {
+            return Err(self.other_domain_heard(now.mono, &record));
+        }
         if record.is_shutting_down() {
             return self.shutdown_heard(now, &record);
         }
@@ -156,6 +159,17 @@ impl Group {
         Ok(())
     }
 
+    /// Nobody is probed for a domain that is not ours. Whoever was a member and changed its domain leaves.
+    fn other_domain_heard(&mut self, now: Instant, record: &Member) -> DropCause {
+        if let Some(entry) = self.roster.get_mut(&record.id) {
+            entry.heard = None;
+            entry.refresh(record);
+        } else if let Err(cause) = self.replace_rivals(now, record) {
+            return cause;
+        }
+        DropCause::OtherDomain
+    }
+
     /// A new id at the address of somebody: its process was restarted. The old one is gone, whatever a probe of the
     /// shared address would say.
     ///
@@ -220,6 +234,7 @@ impl Group {
         if soon
             || !to.capabilities().contains(Capabilities::PIPELINE)
             || !is_usable(&to.id)
+            || !self.fits(to)
             || to.id.same_endpoint(&self.local.id)
         {
             return;
@@ -265,7 +280,7 @@ impl Group {
             return; // its heartbeats say it better
         }
         let record = Member { alive: entry.member.alive, command: entry.member.command.clone(), ..from.clone() };
-        if entry.refresh(&record) && entry.is_member() {
+        if entry.refresh(&record) && entry.is_member() && self.fits(&record) {
             self.change.updated.push(record);
         }
     }

@@ -132,7 +132,8 @@ impl Group {
 
     /// Everybody known so far is a member, or did not answer a probe: no first probe is due or on its way.
     pub fn is_settled(&self) -> bool {
-        self.roster.iter().all(|(_, entry)| entry.is_member() || entry.check.was_answered())
+        let known = |entry: &roster::Entry| entry.is_member() || entry.check.was_answered();
+        self.roster.iter().all(|(_, entry)| known(entry) || !self.fits(&entry.member))
     }
 
     /// Time has passed. Early is harmless.
@@ -214,12 +215,38 @@ impl Group {
     /// Every input ends here: forget, probe, publish, and set the next deadline.
     fn finish(&mut self, now: Now) {
         if self.farewell.is_none() {
+            self.leave_other_domains(now.mono);
             self.roster.retain(|entry| entry.is_wanted(now.mono));
             self.launch(now);
             self.publish();
         }
         self.due = self.next_deadline(now.mono);
         self.check_invariants();
+    }
+
+    /// The member may be seen. Tomcat: DomainFilterInterceptor, by the domain in the member's record.
+    fn fits(&self, member: &Member) -> bool {
+        self.config.domain.as_ref().is_none_or(|domain| *domain == member.domain)
+    }
+
+    /// Whoever does not fit is no member and is not probed, whatever asked for it.
+    fn leave_other_domains(&mut self, now: Instant) {
+        if self.config.domain.is_none() {
+            return;
+        }
+        let others = self
+            .roster
+            .iter()
+            .filter(|(_, entry)| !self.fits(&entry.member))
+            .map(|(id, entry)| (id.clone(), entry.is_member()));
+        for (id, is_member) in others.collect::<Vec<_>>() {
+            if is_member {
+                self.leave(now, &id, LeftReason::OtherDomain);
+            }
+            if let Some(entry) = self.roster.get_mut(&id) {
+                entry.check.cancel();
+            }
+        }
     }
 
     /// Start the probes that are due, those of members first.
@@ -307,6 +334,10 @@ impl Group {
         debug_assert!(
             self.roster.iter().all(|(id, entry)| *id == entry.member.id && !id.same_endpoint(&self.local.id)),
             "an entry is filed under another id, or is ourselves"
+        );
+        debug_assert!(
+            self.roster.iter().all(|(_, entry)| !entry.is_member() || self.fits(&entry.member)),
+            "a member of another domain"
         );
         debug_assert!(self.flights.len() <= self.config.detector.probes_max, "more probes than probes_max");
         debug_assert!(

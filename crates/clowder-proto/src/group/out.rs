@@ -151,6 +151,8 @@ pub enum LeftReason {
     Expired(ProbeFailure),
     /// A newer process has its address.
     Replaced,
+    /// It says that it is of another domain by now.
+    OtherDomain,
 }
 
 /// Why an input was refused.
@@ -174,6 +176,8 @@ pub enum DropCause {
     },
     /// A shutdown of somebody who is no member.
     UnknownShutdown,
+    /// The record is of another domain.
+    OtherDomain,
 }
 
 impl DropCause {
@@ -187,6 +191,7 @@ impl DropCause {
             DropCause::Stale => "stale",
             DropCause::TableFull { .. } => "table_full",
             DropCause::UnknownShutdown => "unknown_shutdown",
+            DropCause::OtherDomain => "other_domain",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One group in a world made of values: what goes in, what came out, and a clock that moves when it is told to.
 
+mod domains;
 mod heartbeats;
 mod probes;
 mod simulation;

@@ -237,6 +237,7 @@ impl Net {
                 LeftReason::Goodbye => self.goodbyes.contains(&member.id),
                 LeftReason::Dead(_) | LeftReason::Expired(_) => self.failed_probes.contains(&(at, member.id.clone())),
                 LeftReason::Replaced => self.nodes[Net::node_of(&member.id)].life > 1,
+                LeftReason::OtherDomain => false,
             };
             assert!(justified, "seed {}: {at:?} removed {member} without a cause: {reason:?}", self.seed);
             self.failed_probes.remove(&(at, member.id.clone()));
