@@ -21,6 +21,7 @@ mod notice;
 mod out;
 mod pinger;
 mod roster;
+mod service;
 mod verdict;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ use bytes::Bytes;
 pub use config::{DetectorConfig, GroupConfig, HeartbeatConfig, PingConfig};
 pub use notice::Notice;
 pub use out::{DropCause, GroupOut, LeftReason, Probe, ProbeFailure, ProbeId, SendFailure, Verdict, ViewUpdate};
+pub use service::{MemberEvent, MemberMessage};
 
 use crate::Now;
 use crate::wire::{Capabilities, Member, MemberId, SHUTDOWN_COMMAND};

@@ -1,0 +1,3 @@
+mod message;
+
+pub use message::{MemberEvent, MemberMessage};
