@@ -63,6 +63,12 @@ pub enum RpcContent {
 }
 
 impl RpcMessage {
+    /// The answer to this request: the same uuid and rpc id.
+    #[must_use]
+    pub fn reply(&self, content: RpcContent) -> RpcMessage {
+        RpcMessage { uuid: self.uuid.clone(), rpc_id: self.rpc_id.clone(), content }
+    }
+
     /// True if a body holds an RPC message of any kind, by its first bytes.
     pub fn matches(body: &[u8]) -> bool {
         // A stream header, an object with a new class descriptor, two bytes of length, the class name.
