@@ -18,6 +18,7 @@ use crate::driver::env::Env;
 use crate::driver::{accept, held, net};
 use crate::error::StartError;
 use crate::membership::{MembershipConfig, Multicast, StaticMember};
+use crate::rpc;
 use crate::send::Encoder;
 use crate::view::ViewChanges;
 
@@ -183,14 +184,16 @@ impl ChannelBuilder {
         if let Some(datagrams) = datagrams {
             tasks.push(handle.spawn(deliver_datagrams(Arc::clone(&env), datagrams)).abort_handle());
         }
-        Ok(Channel::new(Inner {
+        let channel = Channel::new(Inner {
             env,
             encoder: Encoder::new(&local),
             local,
             tasks,
             stopped: watch::Sender::new(false),
             extensions: Mutex::new(HashMap::new()),
-        }))
+        });
+        rpc::listen(&channel);
+        Ok(channel)
     }
 
     fn bind(&self) -> Result<net::TcpListener, StartError> {

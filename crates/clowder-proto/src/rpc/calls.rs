@@ -277,6 +277,7 @@ impl Calls {
             self.out.push_back(CallsOut::Send { call: id, to, body });
         }
         self.finish(id);
+        self.handle_deadline(now); // one without time ends here, whatever would come at once
         Ok(id)
     }
 

@@ -269,7 +269,7 @@ fn without_time_nothing_is_waited_for() {
     let mut world = World::new();
     let new = NewCall { targets: members(1), payload: value("x"), mode: RpcMode::All, timeout: Duration::ZERO };
     world.calls.called(world.now, [1; 16], new).unwrap();
-    world.pass(0);
+    world.drain();
     assert_eq!(world.bodies.len(), 1, "it is sent all the same");
     assert_eq!(world.end().0, ["1 TimedOut"]);
 }
