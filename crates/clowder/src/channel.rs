@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -39,7 +39,8 @@ pub(crate) struct Inner {
     pub(crate) env: Arc<Env>,
     pub(crate) local: Member,
     pub(crate) encoder: Encoder,
-    pub(crate) tasks: Vec<AbortHandle>,
+    /// Ended with the channel. Set once, when it starts.
+    pub(crate) tasks: OnceLock<Vec<AbortHandle>>,
     pub(crate) stopped: watch::Sender<bool>,
     pub(crate) extensions: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
@@ -52,6 +53,12 @@ impl Channel {
 
     pub(crate) fn new(inner: Inner) -> Channel {
         Channel { inner: Arc::new(inner) }
+    }
+
+    /// These tasks end with the channel.
+    pub(crate) fn runs(&self, tasks: Vec<AbortHandle>) {
+        let set = self.inner.tasks.set(tasks);
+        debug_assert!(set.is_ok(), "a channel starts once");
     }
 
     /// This node, as the others see it.
@@ -284,9 +291,8 @@ impl Channel {
         }
     }
 
-    /// The largest message that is read.
-    pub(crate) fn frame_bytes_max(&self) -> usize {
-        self.inner.env.limits.wire.frame_bytes_max
+    pub(crate) fn env(&self) -> &Arc<Env> {
+        &self.inner.env
     }
 
     /// A handle that does not keep the node running.
@@ -368,7 +374,7 @@ impl Inner {
     }
 
     fn close(&self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+        self.tasks.get().into_iter().flatten().for_each(AbortHandle::abort);
         self.env.close_peers();
         self.env.registry.close_all();
         self.env.inbox.close();

@@ -28,7 +28,7 @@ pub use config::{ChannelLimits, Timeouts};
 pub use driver::refused::{Refusal, RefusalEvents};
 pub use error::{Full, SendError, SendFailure, StartError};
 pub use inbox::{Delivery, Inbox};
-pub use membership::{Multicast, StaticMember};
+pub use membership::{Multicast, StaticMember, StaticService};
 pub use route::Listener;
 pub use rpc::{
     CallsConfig, RpcChannel, RpcChannelBuilder, RpcChannelLimits, RpcError, RpcFate, RpcLeftOver, RpcMode, RpcReply,

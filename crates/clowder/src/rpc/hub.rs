@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
 use clowder_proto::rpc::{RpcContent, RpcLimits, RpcMessage};
-use clowder_proto::wire::{Message, options};
+use clowder_proto::wire::{Message, ObjectError, options};
 use metrics::counter;
 use tokio::task::AbortHandle;
 
 use super::core::Core;
 use crate::channel::{Channel, WeakChannel};
 use crate::driver::env::compact;
+use crate::driver::service;
 use crate::pause::Pause;
 use crate::view::ViewChanges;
 use crate::{Delivery, Listener, SendOptions};
@@ -36,7 +37,7 @@ pub(crate) fn listen(channel: &Channel) {
 
 /// The hub of a channel.
 pub(super) fn hub_of(channel: &Channel) -> Arc<Hub> {
-    let limits = RpcLimits { message_bytes_max: channel.frame_bytes_max(), ..RpcLimits::default() };
+    let limits = RpcLimits { message_bytes_max: channel.env().limits.wire.frame_bytes_max, ..RpcLimits::default() };
     channel.extension(|| Hub {
         channel: channel.downgrade(),
         limits,
@@ -55,7 +56,8 @@ impl Hub {
     /// Messages with its id go to what `make` makes. `None`: another RPC channel has the id, and nothing was made.
     pub(super) fn register(self: &Arc<Self>, id: &Bytes, make: impl FnOnce() -> Arc<Core>) -> Option<Arc<Core>> {
         let mut by_id = self.by_id.write().unwrap_or_else(PoisonError::into_inner);
-        if by_id.get(id).is_some_and(|core| core.strong_count() > 0) {
+        let of_membership = self.channel.upgrade().is_some_and(|it| it.env().control.membership_id() == Some(id));
+        if of_membership || by_id.get(id).is_some_and(|core| core.strong_count() > 0) {
             return None;
         }
         let core = make();
@@ -90,6 +92,23 @@ impl Hub {
         }
     }
 
+    /// The static membership service is an RPC channel of the control plane. True: the message was for it.
+    fn is_of_membership(&self, delivery: &Delivery, message: &RpcMessage) -> bool {
+        let Some(channel) = self.channel.upgrade() else { return false };
+        service::take_rpc(channel.env(), delivery.from(), message).unwrap_or_else(|error| {
+            self.cannot_be_read(delivery, &error);
+            true
+        })
+    }
+
+    /// Tomcat: logged, dropped, and acknowledged as processed: it would be no better the second time.
+    fn cannot_be_read(&self, delivery: &Delivery, error: &ObjectError) {
+        counter!("clowder_rpc_malformed_total").increment(1);
+        if self.warned.is_over() {
+            tracing::warn!(from = %delivery.from(), %error, "an RPC message cannot be read and is ignored");
+        }
+    }
+
     /// A message that no RPC channel accepts. Tomcat: `GroupChannel.messageReceived`, also for replies, and never for
     /// what is such an answer itself.
     fn refuse(&self, delivery: &Delivery, message: &RpcMessage) {
@@ -117,14 +136,13 @@ impl Listener for Hub {
         let message = match RpcMessage::decode(delivery.body(), &self.limits) {
             Ok(message) => message,
             Err(error) => {
-                // Tomcat: logged, dropped, and acknowledged as processed: it would be no better the second time.
-                counter!("clowder_rpc_malformed_total").increment(1);
-                if self.warned.is_over() {
-                    tracing::warn!(from = %delivery.from(), %error, "an RPC message cannot be read and is ignored");
-                }
+                self.cannot_be_read(&delivery, &error);
                 return delivery.done();
             }
         };
+        if self.is_of_membership(&delivery, &message) {
+            return delivery.done();
+        }
         let asks = matches!(message.content, RpcContent::Request(_));
         match self.of(&message.rpc_id).filter(|core| core.serves || !asks) {
             Some(core) if core.received(delivery.from(), &message) => {}

@@ -16,5 +16,6 @@ mod raw;
 mod asking;
 mod counted;
 mod handling;
+mod service;
 mod tomcat;
 mod world;
