@@ -22,7 +22,7 @@ pub enum ObjectErrorKind {
     #[error(transparent)]
     Stream(ReadError),
     /// The stream begins with something else.
-    #[error("the value is not a {0}")]
+    #[error("the value is no {0}")]
     NotA(&'static str),
     /// A field is null or not there.
     #[error("the object has no {0}")]
