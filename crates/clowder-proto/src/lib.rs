@@ -12,8 +12,8 @@ pub mod dedup;
 pub mod group;
 pub mod link;
 mod now;
-mod secret_hash;
 pub mod rpc;
+mod secret_hash;
 pub mod session;
 pub mod wire;
 
