@@ -8,12 +8,14 @@
 mod chain;
 mod java;
 pub mod mutate;
+mod rpc;
 pub mod seeds;
 mod session;
 mod wire;
 
 pub use chain::chain_inbound;
 pub use java::java_stream;
+pub use rpc::rpc;
 pub use session::{delta, session_message};
 pub use wire::{frame, member, message};
 
@@ -21,7 +23,7 @@ pub use wire::{frame, member, message};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test and the seeds.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("frame", frame),
     ("member", member),
     ("message", message),
@@ -29,4 +31,5 @@ pub const TARGETS: [Target; 7] = [
     ("session_message", session_message),
     ("delta", delta),
     ("chain_inbound", chain_inbound),
+    ("rpc", rpc),
 ];

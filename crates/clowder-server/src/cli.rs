@@ -278,6 +278,8 @@ pub(crate) enum DecodeKind {
     Session,
     /// The changes of one request, as a session message carries them.
     Delta,
+    /// The body of an RPC message, or what the static membership service says plainly.
+    Rpc,
 }
 
 /// How sessions are kept.

@@ -10,6 +10,7 @@ mod frames;
 mod input;
 mod java;
 mod member;
+mod rpc;
 mod session;
 mod value;
 
@@ -65,6 +66,7 @@ fn decode(kind: DecodeKind, bytes: &Bytes) -> Result<Decoded, Malformed> {
         DecodeKind::Java => java::decode(bytes),
         DecodeKind::Session => session::decode(bytes),
         DecodeKind::Delta => delta::decode(bytes),
+        DecodeKind::Rpc => rpc::decode(bytes),
     }
 }
 
@@ -111,6 +113,7 @@ fn kind_name(kind: DecodeKind) -> &'static str {
         DecodeKind::Java => "Java object stream",
         DecodeKind::Session => "session message",
         DecodeKind::Delta => "delta",
+        DecodeKind::Rpc => "RPC message",
     }
 }
 
