@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use clowder_proto::chain::{Chain, Flush};
+use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
 use clowder_proto::wire::{Capabilities, Member, Message};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -33,7 +33,7 @@ pub struct ChannelBuilder {
     domain: Bytes,
     payload: Bytes,
     membership: MembershipConfig,
-    chain: Chain,
+    chain: ChainConfig,
     limits: ChannelLimits,
     timeouts: Timeouts,
 }
@@ -47,7 +47,7 @@ impl Default for ChannelBuilder {
             domain: Bytes::new(),
             payload: Bytes::new(),
             membership: MembershipConfig::default(),
-            chain: Chain::default(),
+            chain: ChainConfig::default(),
             limits: ChannelLimits::default(),
             timeouts: Timeouts::default(),
         }
@@ -113,10 +113,19 @@ impl ChannelBuilder {
         self
     }
 
-    /// What is done to messages between the application and the wire. Every node needs the same. Default: nothing.
+    /// What is done to messages between the application and the wire, from the application to the wire. Every node of
+    /// the cluster needs the same. The layers of the control plane (detector, ping, static members, domain, coordinator)
+    /// set what they are named after. Default: nothing.
     #[must_use]
-    pub fn chain(mut self, chain: Chain) -> Self {
+    pub fn chain(mut self, chain: ChainConfig) -> Self {
         self.chain = chain;
+        self
+    }
+
+    /// One more layer, below those that are there.
+    #[must_use]
+    pub fn layer(mut self, layer: LayerConfig) -> Self {
+        self.chain.layers.push(layer);
         self
     }
 
@@ -143,6 +152,12 @@ impl ChannelBuilder {
     /// Outside of a tokio runtime.
     pub async fn start(self) -> Result<Channel, StartError> {
         let handle = Handle::current();
+        let (chain, warnings) = self.chain.build()?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let mut membership = self.membership.clone();
+        membership.apply(&self.chain);
         let listener = self.bind()?;
         let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
         let unique_id = match self.unique_id {
@@ -153,10 +168,10 @@ impl ChannelBuilder {
         local.domain = self.domain;
         local.payload = self.payload;
         local.extension = Capabilities::ALL.encode();
-        let control = Control::start(self.membership, self.chain.clone(), local.clone(), self.limits.wire.clone())?;
+        let control = Control::start(membership, chain.clone(), local.clone(), self.limits.wire.clone())?;
         let changes = control.changes();
         let datagrams = control.datagram_messages();
-        let env = Env::new(handle.clone(), self.limits, self.timeouts, control, self.chain, fastrand::u64(..));
+        let env = Env::new(handle.clone(), self.limits, self.timeouts, control, chain, fastrand::u64(..));
         let mut tasks = vec![
             handle.spawn(accept::run(Arc::clone(&env), listener)).abort_handle(),
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),

@@ -21,6 +21,12 @@ pub struct Warning {
     pub text: String,
 }
 
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 pub(super) fn check(_config: &ChainConfig) -> Result<Vec<Warning>, ChainError> {
     Ok(Vec::new())
 }

@@ -11,6 +11,7 @@ use crate::wire::{Member, MemberId, Message, WireError};
 /// One thing to do, or to know.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "few at a time, each moved once")]
 pub enum GroupOut {
     /// Send this datagram to the multicast group.
     Multicast(Bytes),

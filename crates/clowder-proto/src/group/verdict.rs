@@ -139,7 +139,7 @@ impl Group {
         let unwatched = matches!(entry.watch, Watch::Closed { .. });
         let pause = match entry.standing {
             Standing::Suspect { .. } => Some(detector.suspect_interval),
-            Standing::Member if entry.heard.is_none() || unwatched => Some(detector.ping_interval),
+            Standing::Member if detector.ping_all || entry.heard.is_none() || unwatched => Some(detector.ping_interval),
             Standing::Member | Standing::Candidate => None,
         };
         entry.check.schedule(pause.map(|pause| now + self.jitter.around(pause)));
@@ -164,7 +164,11 @@ impl Group {
     }
 
     pub(super) fn send_notice(&mut self, now: Now, to: Member, notice: Notice) {
-        let message = notice.message(now, self.local(now), self.config.notice_flag, self.jitter.id());
+        let options = match notice {
+            Notice::Ping => self.config.detector.ping_flag,
+            _ => self.config.notice_flag,
+        };
+        let message = notice.message(now, self.local(now), options, self.jitter.id());
         self.out.push_back(GroupOut::Notice { to, notice, message });
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use clowder::chain::{Above, Arrival, Below, Body, Chain, Context, Control, Draft, Interceptor, Layer, Parcel};
+use clowder::chain::{Above, Arrival, Below, Body, Context, Draft, Interceptor, LayerConfig, Parcel};
 use clowder::chain::{Refusal as Refused, Rejection, Targets};
 use clowder::{Channel, Refusal, SendFailure, SendOptions};
 use clowder_proto::wire::Ack;
@@ -58,8 +58,8 @@ impl Interceptor for Tricks {
 }
 
 async fn node() -> Channel {
-    let layers = vec![Layer::Control(Control::Dispatch), Layer::Interceptor(Arc::new(Tricks::default()))];
-    builder().chain(Chain::new(layers)).start().await.unwrap()
+    let dispatch = LayerConfig::named("dispatch").unwrap();
+    builder().layer(dispatch).layer(LayerConfig::Custom(Arc::new(Tricks::default()))).start().await.unwrap()
 }
 
 #[tokio::test]
