@@ -21,6 +21,7 @@ pub mod browser;
 pub mod chain;
 pub mod java;
 pub mod load;
+pub mod lossy;
 pub mod netns;
 pub mod node;
 pub mod process;

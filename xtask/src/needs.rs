@@ -28,6 +28,7 @@ const NEEDS: [Need; 5] = [
         present: || Path::new("/usr/share/java/tomcat9-tribes.jar").exists(),
     },
     Need { what: "ip", package: "iproute2", present: || which("ip").is_some() },
+    Need { what: "ethtool", package: "ethtool", present: || which("ethtool").is_some() },
     Need { what: "cc", package: "gcc libc6-dev", present: || which("cc").is_some() },
 ];
 

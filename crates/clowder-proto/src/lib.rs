@@ -12,6 +12,7 @@ pub mod dedup;
 pub mod group;
 pub mod link;
 mod now;
+mod secret_hash;
 pub mod session;
 pub mod wire;
 

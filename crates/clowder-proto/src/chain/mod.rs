@@ -16,12 +16,13 @@ mod body;
 mod config;
 mod control;
 mod domain;
+mod encrypt;
 mod fragment;
+mod gzip;
 mod inbound;
 mod interceptor;
 mod order;
 mod outbound;
-mod placeholder;
 mod places;
 mod rules;
 #[cfg(test)]
@@ -38,12 +39,16 @@ pub use body::Body;
 pub use config::{ChainConfig, LayerConfig};
 pub use control::Control;
 pub use domain::{Domain, DomainConfig};
+pub use encrypt::{
+    Algorithm, AlgorithmError, Encrypt, EncryptConfig, EncryptError, Generation, GenerationError, Key, KeyError,
+    KeyRing,
+};
 pub use fragment::FragmentConfig;
+pub use gzip::{Gzip, GzipConfig};
 pub use inbound::{Above, Arrival, Rejection, Sink};
 pub use interceptor::{Context, Flush, Interceptor};
 pub use order::OrderConfig;
 pub use outbound::{Below, Draft, FollowUp, Parcel, Plan, Refusal, Targets};
-pub use placeholder::{EncryptConfig, GzipConfig};
 pub use places::{CoordinatorLayer, DetectorLayer, DispatchConfig, PingLayer, StaticLayer};
 pub use rules::{ChainError, Warning};
 pub use throughput::ThroughputConfig;

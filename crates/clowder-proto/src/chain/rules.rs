@@ -1,5 +1,6 @@
 //! Which chains cannot work, and which are doubtful.
 
+use super::EncryptError;
 use super::config::ChainConfig;
 
 /// A chain that cannot work. The configuration is at fault.
@@ -12,6 +13,9 @@ pub enum ChainError {
         /// Its name.
         layer: &'static str,
     },
+    /// The settings of encryption cannot work.
+    #[error("encrypt: {0}")]
+    Encrypt(#[from] EncryptError),
 }
 
 /// A chain that works, and not as one may think.
