@@ -1,7 +1,8 @@
 //! A chain on the command line: `gzip(compressionMinSize=100),encrypt(encryptionKey=…),order(optionFlag=512)`.
 //!
 //! Names of layers from the application to the wire, separated by commas; behind a name its attributes in parentheses,
-//! under Tomcat's names. A value ends at the next comma or closing parenthesis that stands outside of braces.
+//! under Tomcat's names. A value ends at the next comma or closing parenthesis that stands outside of braces; one in
+//! double quotes ends at the second quote.
 
 use clowder::chain::{ChainConfig, LayerConfig};
 
@@ -135,6 +136,10 @@ impl<'a> Cursor<'a> {
 
     /// Up to the comma or parenthesis that ends it.
     fn value(&mut self, layer: &str) -> Result<&'a str, ChainTextError> {
+        self.skip_blanks();
+        if self.peek() == Some('"') {
+            return self.quoted();
+        }
         let begin = self.at;
         let mut open = None;
         loop {
@@ -151,6 +156,20 @@ impl<'a> Cursor<'a> {
                 }
             }
             self.advance();
+        }
+    }
+}
+
+impl<'a> Cursor<'a> {
+    fn quoted(&mut self) -> Result<&'a str, ChainTextError> {
+        let begin = self.at;
+        let inside = &self.rest()[1..];
+        let length = inside.find('"').ok_or_else(|| self.error(begin, "this quote is not closed"))?;
+        self.at += length + 2;
+        self.skip_blanks();
+        match self.peek() {
+            Some(',' | ')') => Ok(&inside[..length]),
+            _ => Err(self.error(self.at, "expected a comma or ) behind a value in quotes")),
         }
     }
 }
@@ -190,6 +209,17 @@ mod tests {
         assert_eq!((&domain.domain[..], chain.layers.len()), (&[115, 255, 2][..], 2));
         // Equals signs and slashes are part of a value.
         refused("order(expire=a=b/c)", 7, "\"a=b/c\"");
+    }
+
+    #[test]
+    fn values_in_quotes_hold_commas_and_parentheses() {
+        let keys = ["ab", "cd"].map(|byte| byte.repeat(16)).join(",");
+        let chain = parse(&format!("encrypt(acceptedKeys=\"{keys}\" ,generation=10.1.60),gzip")).unwrap();
+        let LayerConfig::Encrypt(encrypt) = &chain.layers[0] else { panic!("{chain:?}") };
+        assert_eq!((encrypt.keys.accepted.len(), chain.layers.len()), (2, 2));
+        assert_eq!(parse("domain(domain=\"a)b\")").unwrap().layers.len(), 1);
+        refused("domain(domain=\"a)", 15, "not closed");
+        refused("domain(domain=\"a\"b)", 18, "behind a value in quotes");
     }
 
     #[test]
