@@ -15,7 +15,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: &[Need] = &[
     Need { what: "javac", package: "openjdk-17-jdk-headless", present: || which("javac").is_some() },
     Need {
         what: "the jars of Tomcat 10.1",
