@@ -9,7 +9,7 @@ mod limits;
 mod member;
 mod message;
 pub mod options;
-mod read;
+pub(crate) mod read;
 #[cfg(test)]
 mod tests;
 
