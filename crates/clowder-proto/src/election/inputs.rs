@@ -8,7 +8,8 @@ use bytes::Bytes;
 use super::relay::{Hop, push_bounded};
 use super::strangers::Verdict;
 use super::{
-    CoordinationMessage, Election, ElectionKind, ElectionMessage, ElectionOut, MERGES_MAX, Merge, Phase, Roll, SendToken,
+    CoordinationMessage, Election, ElectionKind, ElectionMessage, ElectionOut, MERGES_MAX, Merge, Phase, Roll,
+    SendToken,
 };
 use crate::Now;
 use crate::wire::{Member, MemberId};
@@ -42,7 +43,8 @@ impl Election {
         if self.started && !(gone.is_empty() && came.is_empty()) {
             let lost = |members: &Roll| gone.iter().any(|id| members.contains_key(id));
             if matches!(&self.phase, Phase::Running { members, .. } if lost(members)) {
-                self.restart(now.mono);
+                self.phase = Phase::Idle;
+                self.elect(now.mono, true);
             }
             let force = !gone.is_empty() && (self.leads() || self.ranks_first());
             if force || !came.is_empty() {
@@ -123,12 +125,10 @@ impl Election {
 
     /// Every input ends here.
     fn finish(&mut self, now: Instant) {
-        match (&self.phase, self.is_settled()) {
-            (Phase::Waiting { .. }, true) => self.phase = Phase::Idle,
-            // One that we lead goes on: others may have seen its token as newer than the view.
-            (Phase::Running { .. }, true) if !self.ranks_first() => self.phase = Phase::Idle,
-            (Phase::Idle, false) if self.started => self.wait(now),
-            _ => {}
+        if self.is_settled() {
+            self.phase = Phase::Idle;
+        } else if self.started && matches!(self.phase, Phase::Idle) {
+            self.wait(now);
         }
         let phase = match self.phase {
             Phase::Idle => None,
@@ -145,14 +145,13 @@ impl Election {
     /// node is listed. Differs from Tomcat: nobody who can only be another life of somebody present is asked about.
     /// Test: an_earlier_life_of_a_member_is_not_taken_for_alive.
     fn merge(&mut self, now: Instant, message: ElectionMessage) {
-        let everybody = self.everybody();
         let mut merge = Merge { message, open: BTreeSet::new(), dead: BTreeSet::new() };
         let mut reach = Vec::new();
         for member in &merge.message.members {
-            if everybody.contains_key(&member.id) {
+            if member.id == self.local.id || self.members.contains_key(&member.id) {
                 continue;
             }
-            let hopeless = member.is_shutting_down() || everybody.keys().any(|id| id.same_endpoint(&member.id));
+            let hopeless = member.is_shutting_down() || self.ids().any(|id| id.same_endpoint(&member.id));
             let verdict = if hopeless {
                 Verdict::Dead
             } else {

@@ -42,8 +42,6 @@ use crate::wire::{Member, MemberId};
 use relay::Relay;
 use strangers::Strangers;
 
-/// Ids of elections that are remembered to tell a late confirmation from a new one.
-const ORDER_MAX: usize = 32;
 /// Tokens that wait for strangers to be looked at.
 const MERGES_MAX: usize = 8;
 
@@ -60,16 +58,16 @@ pub struct Election {
     members: Roll,
     view: Option<AgreedView>,
     phase: Phase,
-    /// A list that the leader asked this node to agree to, or that was agreed before; its confirmation may be lost.
+    /// A list that a leader asked this node to agree to, or that was agreed before: its confirmation may be lost.
     proposal: Option<AgreedView>,
-    /// Elections in the order in which they were seen first, with their sources.
-    order: VecDeque<(ViewId, MemberId)>,
     strangers: Strangers,
     /// Tokens that wait for strangers to be looked at.
     merges: VecDeque<Merge>,
     relay: Relay,
     owed: Owed,
-    jitter: Jitter,
+    /// The random part of ids, and how many were made.
+    random: [u8; 16],
+    elections: u32,
     out: VecDeque<ElectionOut>,
     due: Option<Instant>,
 }
@@ -106,7 +104,8 @@ impl Election {
         Election {
             strangers: Strangers::new(config.reach_timeout, config.strangers_max),
             relay: Relay::new(config.election_timeout),
-            jitter: Jitter::new(config.seed),
+            random: Jitter::new(config.seed).id(),
+            elections: 0,
             config,
             local,
             started: false,
@@ -114,7 +113,6 @@ impl Election {
             view: None,
             phase: Phase::Idle,
             proposal: None,
-            order: VecDeque::new(),
             merges: VecDeque::new(),
             owed: Owed::default(),
             out: VecDeque::new(),
@@ -146,6 +144,13 @@ impl Election {
         all
     }
 
+    /// The ids of everybody, in order.
+    fn ids(&self) -> impl Iterator<Item = &MemberId> {
+        let local = &self.local.id;
+        let before = self.members.range(..local).map(|(id, _)| id);
+        before.chain([local]).chain(self.members.range(local..).map(|(id, _)| id))
+    }
+
     fn ranks_first(&self) -> bool {
         self.members.keys().next().is_none_or(|first| self.local.id < *first)
     }
@@ -156,7 +161,7 @@ impl Election {
 
     /// View and membership are the same.
     fn is_settled(&self) -> bool {
-        self.view.as_ref().is_some_and(|view| same(&view.members, &self.everybody()))
+        self.view.as_ref().is_some_and(|view| view.members.iter().map(|member| &member.id).eq(self.ids()))
     }
 
     fn check_invariants(&self) {

@@ -102,7 +102,8 @@ impl Relay {
     fn launch(&mut self, message: ElectionMessage, after: &MemberId, local: &MemberId) -> Option<ElectionOut> {
         let later = message.members.iter().filter(|member| member.id > *after);
         let earlier = message.members.iter().filter(|member| member.id <= *after);
-        let mut untried: VecDeque<Member> = later.chain(earlier).filter(|member| member.id != *local).cloned().collect();
+        let mut untried: VecDeque<Member> =
+            later.chain(earlier).filter(|member| member.id != *local).cloned().collect();
         let to = untried.pop_front()?;
         let body = message.encode();
         while self.flights.len() >= TOKENS_MAX {

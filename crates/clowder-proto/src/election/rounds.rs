@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::relay::push_bounded;
-use super::{AgreedView, Election, ElectionKind, ElectionMessage, ElectionOut, ORDER_MAX, Phase, Roll, ViewId, same};
+use super::{AgreedView, Election, ElectionKind, ElectionMessage, ElectionOut, Phase, Roll, ViewId, same};
 use crate::wire::{Capabilities, Member, MemberId};
 
 impl Election {
@@ -27,9 +26,14 @@ impl Election {
     fn be_alone(&mut self) {
         self.phase = Phase::Idle;
         if !self.is_settled() {
-            let id = ViewId::from_random(self.jitter.id());
+            let id = self.next_id();
             self.publish(id, vec![self.local.clone()]);
         }
+    }
+
+    fn next_id(&mut self) -> ViewId {
+        self.elections = self.elections.wrapping_add(1);
+        ViewId::new(self.random, self.elections)
     }
 
     /// Somebody else should act. If this node should, what it did had no effect, and the membership may change.
@@ -41,9 +45,8 @@ impl Election {
     /// Tomcat: the first token goes to the first of the others. Differs from Tomcat: if that fails, to the one after
     /// it. Test: a_first_token_that_fails_goes_to_the_next_member.
     fn begin_round(&mut self, now: Instant) {
-        let id = ViewId::from_random(self.jitter.id());
+        let id = self.next_id();
         let members = self.everybody();
-        self.owe_nothing();
         self.phase = Phase::Running { id, members: members.clone(), until: now + self.config.election_timeout };
         let message = ElectionMessage {
             leader: first(&members).clone(),
@@ -52,7 +55,6 @@ impl Election {
             id,
             kind: ElectionKind::Request,
         };
-        self.note(&message);
         // The member "after" the last one is the first.
         let last = message.members.last().map_or(&self.local.id, |member| &member.id).clone();
         let out = self.relay.pass(now, message, &last, &self.local.id, false);
@@ -64,20 +66,11 @@ impl Election {
     /// Differs from Tomcat: there a lost token stops the elections of its source for ever.
     /// Test: an_election_without_a_result_starts_again_with_a_new_id.
     pub(super) fn ran_out(&mut self, now: Instant) {
+        self.phase = Phase::Idle;
         if !self.ranks_first() {
             self.adopt();
         }
-        self.restart(now);
-    }
-
-    pub(super) fn restart(&mut self, now: Instant) {
-        self.phase = Phase::Idle;
-        if self.ranks_first() && !self.members.is_empty() {
-            // Also if the view is right by now: the token may have been seen as newer than the view.
-            self.begin_round(now);
-        } else {
-            self.elect(now, true);
-        }
+        self.elect(now, true);
     }
 
     /// The member that ranks first is a Tomcat, and has not answered to a token that named it as the leader. It will
@@ -87,9 +80,9 @@ impl Election {
         if leader.is_some_and(|leader| leader.capabilities().contains(Capabilities::PIPELINE)) {
             return; // it answers
         }
-        let everybody = self.everybody();
-        if let Some(AgreedView { id: Some(id), members }) =
-            self.proposal.take_if(|proposal| same(&proposal.members, &everybody))
+        let fits = |proposal: &AgreedView| proposal.members.iter().map(|member| &member.id).eq(self.ids());
+        if self.proposal.as_ref().is_some_and(fits)
+            && let Some(AgreedView { id: Some(id), members }) = self.proposal.take()
         {
             self.publish(id, members);
         }
@@ -97,7 +90,6 @@ impl Election {
 
     /// A token and all that is known of its members.
     pub(super) fn token(&mut self, now: Instant, message: ElectionMessage, dead: &BTreeSet<MemberId>) {
-        self.note(&message);
         if message.source.id == self.local.id {
             self.own_token(now, message, dead);
         } else {
@@ -235,11 +227,11 @@ impl Election {
     /// A leader's word.
     ///
     /// Tomcat: `handleViewConf`: accepted from anybody, unless the view has its id already. Differs from Tomcat: a view
-    /// without this node is not its view, and one that is older than an election of the same source seen since came
-    /// late. Tests: a_view_without_us_is_not_ours, a_confirmation_that_was_overtaken_is_late.
+    /// without this node is not its view, and one of an earlier election of the same node came late. Tests: a_view_without_us_is_not_ours, a_confirmation_that_was_overtaken_is_late.
     pub(super) fn confirmed(&mut self, now: Instant, message: ElectionMessage) {
-        let known = self.view.as_ref().is_some_and(|view| view.id == Some(message.id));
-        if known || self.is_late(&message) || !message.members.contains(&self.local) {
+        let current = self.view.as_ref().and_then(|view| view.id);
+        let late = current.is_some_and(|current| current == message.id || message.id.is_before(current));
+        if late || !message.members.contains(&self.local) {
             return;
         }
         if self.is_settled() {
@@ -261,18 +253,6 @@ impl Election {
         let view = AgreedView { id: Some(id), members };
         self.view = Some(view.clone());
         self.out.push_back(ElectionOut::View(view));
-    }
-
-    /// Remember the order in which elections were seen first.
-    fn note(&mut self, message: &ElectionMessage) {
-        if !self.order.iter().any(|(id, _)| *id == message.id) {
-            push_bounded(&mut self.order, (message.id, message.source.id.clone()), ORDER_MAX);
-        }
-    }
-
-    fn is_late(&self, message: &ElectionMessage) -> bool {
-        let mut later = self.order.iter().skip_while(|(id, _)| *id != message.id).skip(1);
-        later.any(|(_, source)| *source == message.source.id)
     }
 }
 

@@ -28,15 +28,24 @@ pub fn is_coordination(body: &[u8]) -> bool {
 }
 
 /// Names an election and the view that comes of it.
+///
+/// Tomcat's are random. A Clowder node's are 12 random bytes, the same for all its elections, and four that count them:
+/// so the later of two is known, in whatever order they arrive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ViewId(pub [u8; 16]);
 
 impl ViewId {
-    /// Version and variant as of a UUID version 4, around 16 random bytes.
-    pub(super) fn from_random(random: [u8; 16]) -> ViewId {
+    /// Version and variant as of a UUID version 4, around random bytes of which the last four do not matter.
+    pub(super) fn new(random: [u8; 16], count: u32) -> ViewId {
         let mut id = [0; 16];
         id.copy_from_slice(&MessageId::from_random(random).0);
+        id[12..].copy_from_slice(&count.to_be_bytes());
         ViewId(id)
+    }
+
+    /// Of an earlier election of the same node.
+    pub(super) fn is_before(self, other: ViewId) -> bool {
+        self.0[..12] == other.0[..12] && self.0 < other.0
     }
 }
 

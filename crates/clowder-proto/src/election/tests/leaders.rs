@@ -129,14 +129,15 @@ fn a_view_without_us_is_not_ours() {
 
 #[test]
 fn a_confirmation_that_was_overtaken_is_late() {
-    let mut world = World::agreed(2, &[1, 3], id(1));
-    world.hear(&request(1, &[1, 2, 3], id(2)));
-    world.hear(&request(1, &[1, 2, 3], id(3)));
-    world.sent.clear();
-    world.hear(&confirmation(1, &[1, 2, 3], id(3)));
-    assert_eq!(world.take_view().0, id(3));
-    world.hear(&confirmation(1, &[1, 2, 3], id(2)));
+    let count = |count| ViewId::new([8; 16], count);
+    let mut world = World::agreed(2, &[1, 3], count(254));
+    world.hear(&confirmation(1, &[1, 2, 3], count(256)));
+    assert_eq!(world.take_view().0, count(256));
+    world.hear(&confirmation(1, &[1, 2, 3], count(255)));
     world.assert_silent();
+    // Of two nodes nobody knows which was first.
+    world.hear(&confirmation(3, &[1, 2, 3], ViewId::new([7; 16], 1)));
+    assert_eq!(world.take_view().0, ViewId::new([7; 16], 1));
 }
 
 #[test]
@@ -202,14 +203,18 @@ fn a_clowder_leader_is_asked_until_it_answers() {
 }
 
 #[test]
-fn ids_follow_from_the_seed() {
+fn ids_follow_from_the_seed_and_count_the_elections() {
     let ids = |seed| {
         let mut world = World::of(member(1), ElectionConfig { seed, ..ElectionConfig::default() });
         world.see(&[2]);
         world.tell(|election, now| election.started(now));
-        world.take_sent().message.id
+        let first = world.take_sent().message.id;
+        world.pass(ElectionConfig::default().election_timeout);
+        (first, world.take_sent().message.id)
     };
-    assert_eq!(ids(1), ids(1));
-    assert_ne!(ids(1), ids(2));
-    assert_eq!((ids(1).0[6] >> 4, ids(1).0[8] >> 6), (4, 2), "a UUID of version 4, as Tomcat's");
+    let (first, second) = ids(1);
+    assert_eq!(ids(1), (first, second));
+    assert_ne!(ids(2).0, first);
+    assert!(first.is_before(second) && !second.is_before(first) && !first.is_before(ids(2).1));
+    assert_eq!((first.0[6] >> 4, first.0[8] >> 6), (4, 2), "a UUID of version 4, as Tomcat's");
 }
