@@ -5,12 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+mod chain;
 mod java;
 pub mod mutate;
 pub mod seeds;
 mod session;
 mod wire;
 
+pub use chain::chain_inbound;
 pub use java::java_stream;
 pub use session::{delta, session_message};
 pub use wire::{frame, member, message};
@@ -19,11 +21,12 @@ pub use wire::{frame, member, message};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test and the seeds.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("frame", frame),
     ("member", member),
     ("message", message),
     ("java_stream", java_stream),
     ("session_message", session_message),
     ("delta", delta),
+    ("chain_inbound", chain_inbound),
 ];

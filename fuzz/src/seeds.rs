@@ -23,6 +23,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
         "java_stream" => listed("java-serialization.json", |vector| &vector["hex"]),
         "session_message" => listed("session.json", |vector| &vector["message_hex"]),
         "delta" => deltas(),
+        "chain_inbound" => bodies(),
         _ => Vec::new(),
     }
 }
@@ -42,6 +43,27 @@ fn listed(file: &str, hex: impl Fn(&Value) -> &Value) -> Vec<(String, Vec<u8>)> 
     let document = vectors(file);
     let vectors = document["vectors"].as_array().expect("a list of vectors").iter();
     vectors.filter_map(|vector| Some((vector["name"].as_str()?.to_owned(), unhex(hex(vector))?))).collect()
+}
+
+/// The recorded bodies that are compressed or encrypted.
+fn bodies() -> Vec<(String, Vec<u8>)> {
+    let document = vectors("interceptors.json");
+    let vectors = document["vectors"].as_array().expect("a list of vectors").iter();
+    let bodies = vectors.filter_map(|vector| {
+        let name = vector["name"].as_str()?;
+        let suite = match vector["config"]["encryptionAlgorithm"].as_str() {
+            Some(algorithm) => Some((algorithm, unhex(&vector["config"]["encryptionKey"])?.len())),
+            None => None,
+        };
+        if suite.is_none() && !name.starts_with("gzip-") {
+            return None;
+        }
+        let selector = crate::chain::selector(suite)?;
+        let wires = vector["wire_hex"].as_array()?.iter().enumerate();
+        let seed = |(index, wire)| Some((format!("{name}-{index}"), [&[selector], &unhex(wire)?[..]].concat()));
+        Some(wires.filter_map(seed).collect::<Vec<_>>())
+    });
+    bodies.flatten().collect()
 }
 
 /// The payloads of the recorded SESSION-DELTA messages.

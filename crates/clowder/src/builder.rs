@@ -2,20 +2,21 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use clowder_proto::wire::{Capabilities, Member};
+use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
+use clowder_proto::wire::{Capabilities, Member, Message};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::channel::{Channel, Inner};
 use crate::config::{ChannelLimits, Timeouts};
 use crate::driver::control::Control;
+use crate::driver::deliver::Batch;
 use crate::driver::env::Env;
-use crate::driver::{accept, net};
+use crate::driver::{accept, held, net};
 use crate::error::StartError;
-use crate::inbox::Delivery;
 use crate::membership::{MembershipConfig, Multicast, StaticMember};
 use crate::send::Encoder;
 use crate::view::ViewChanges;
@@ -32,6 +33,7 @@ pub struct ChannelBuilder {
     domain: Bytes,
     payload: Bytes,
     membership: MembershipConfig,
+    chain: ChainConfig,
     limits: ChannelLimits,
     timeouts: Timeouts,
 }
@@ -45,6 +47,7 @@ impl Default for ChannelBuilder {
             domain: Bytes::new(),
             payload: Bytes::new(),
             membership: MembershipConfig::default(),
+            chain: ChainConfig::default(),
             limits: ChannelLimits::default(),
             timeouts: Timeouts::default(),
         }
@@ -110,6 +113,22 @@ impl ChannelBuilder {
         self
     }
 
+    /// What is done to messages between the application and the wire, from the application to the wire. Every node of
+    /// the cluster needs the same. The layers of the control plane (detector, ping, static members, domain, coordinator)
+    /// set what they are named after. Default: nothing.
+    #[must_use]
+    pub fn chain(mut self, chain: ChainConfig) -> Self {
+        self.chain = chain;
+        self
+    }
+
+    /// One more layer, below those that are there.
+    #[must_use]
+    pub fn layer(mut self, layer: LayerConfig) -> Self {
+        self.chain.layers.push(layer);
+        self
+    }
+
     /// The limits of the data path.
     #[must_use]
     pub fn limits(mut self, limits: ChannelLimits) -> Self {
@@ -133,6 +152,12 @@ impl ChannelBuilder {
     /// Outside of a tokio runtime.
     pub async fn start(self) -> Result<Channel, StartError> {
         let handle = Handle::current();
+        let (chain, warnings) = self.chain.build()?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let mut membership = self.membership.clone();
+        membership.apply(&self.chain);
         let listener = self.bind()?;
         let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
         let unique_id = match self.unique_id {
@@ -143,15 +168,18 @@ impl ChannelBuilder {
         local.domain = self.domain;
         local.payload = self.payload;
         local.extension = Capabilities::ALL.encode();
-        let control = Control::start(self.membership, local.clone(), self.limits.wire.clone())?;
+        let control = Control::start(membership, chain.clone(), local.clone(), self.limits.wire.clone())?;
         let changes = control.changes();
         let datagrams = control.datagram_messages();
-        let env = Env::new(handle.clone(), self.limits, self.timeouts, control, fastrand::u64(..));
+        let env = Env::new(handle.clone(), self.limits, self.timeouts, control, chain, fastrand::u64(..));
         let mut tasks = vec![
             handle.spawn(accept::run(Arc::clone(&env), listener)).abort_handle(),
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),
             handle.spawn(follow(Arc::clone(&env), changes)).abort_handle(),
         ];
+        if !env.chain.is_empty() {
+            tasks.push(handle.spawn(held::keep_time(Arc::downgrade(&env))).abort_handle());
+        }
         if let Some(datagrams) = datagrams {
             tasks.push(handle.spawn(deliver_datagrams(Arc::clone(&env), datagrams)).abort_handle());
         }
@@ -230,22 +258,22 @@ fn random_id() -> Result<[u8; 16], StartError> {
 /// Members that leave take what is on its way to them along; announcements reach the links.
 async fn follow(env: Arc<Env>, mut changes: ViewChanges) {
     while let Some(change) = changes.next().await {
-        change.left.iter().for_each(|(member, _)| env.left(&member.id));
+        for (member, _) in &change.left {
+            env.left(&member.id);
+            held::flush(&env, &member.id, Flush::Left);
+        }
         change.joined.iter().chain(&change.updated).for_each(|member| env.heard(member));
     }
 }
 
 /// Messages that came in datagrams: nobody is answered.
-async fn deliver_datagrams(env: Arc<Env>, mut datagrams: tokio::sync::mpsc::Receiver<clowder_proto::wire::Message>) {
+async fn deliver_datagrams(env: Arc<Env>, mut datagrams: tokio::sync::mpsc::Receiver<Message>) {
     while let Some(message) = datagrams.recv().await {
-        let listeners = env.router.listeners();
-        env.metrics.received.increment(1);
-        match listeners.iter().find(|listener| listener.accept(&message)) {
-            Some(listener) => listener.received(Delivery::new(message, None)),
-            None => {
-                let _ = env.inbox.push(&mut vec![Delivery::new(message, None)]); // nobody wants it: so be it
-            }
-        }
+        let gate = env.gate(&message.from);
+        let _one_at_a_time = gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut batch = Batch::new(&env);
+        batch.take(message, None);
+        batch.finish();
     }
 }
 

@@ -34,6 +34,9 @@ pub enum StartError {
     /// The machine is at fault: there is no random source.
     #[error("no random source: {0}")]
     Random(String),
+    /// The configuration is at fault: a chain of these layers cannot work.
+    #[error(transparent)]
+    Chain(#[from] clowder_proto::chain::ChainError),
     /// Membership cannot start.
     #[error(transparent)]
     Membership(#[from] crate::driver::control::StartError),

@@ -3,8 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use clowder_proto::group::{DetectorConfig, GroupConfig, HeartbeatConfig};
+use clowder_proto::chain::{ChainConfig, LayerConfig};
+use clowder_proto::group::{DetectorConfig, GroupConfig, HeartbeatConfig, PingConfig};
 use clowder_proto::wire::{Limits, Member};
+
+/// Tomcat: the channel's `heartbeatSleeptime`, the period of a ping without a thread of its own.
+const CHANNEL_HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Discovery by heartbeats to a multicast group. Tomcat: `McastService`, with its defaults.
 #[derive(Clone, Debug)]
@@ -106,6 +110,8 @@ pub struct MembershipConfig {
     pub members: Vec<StaticMember>,
     /// How a death is verified.
     pub detector: DetectorConfig,
+    /// Pings to the members. Default none: members are probed where nothing else vouches for them.
+    pub pings: Option<PingConfig>,
     /// Option bits of start and stop notices. Default 0.
     pub notice_flag: i32,
     /// Most members that multicast can bring in. Default 1024.
@@ -122,6 +128,7 @@ impl Default for MembershipConfig {
             multicast: None,
             members: Vec::new(),
             detector: DetectorConfig::default(),
+            pings: None,
             notice_flag: 0,
             members_max: 1024,
             changes_max: 1024,
@@ -131,11 +138,42 @@ impl Default for MembershipConfig {
 }
 
 impl MembershipConfig {
+    /// What the control plane's layers of a chain say about membership.
+    pub(crate) fn apply(&mut self, chain: &ChainConfig) {
+        let detected = chain.layers.iter().position(|layer| matches!(layer, LayerConfig::Detector(_)));
+        for (at, layer) in chain.layers.iter().enumerate() {
+            match layer {
+                LayerConfig::Detector(detector) => detector.apply_to(&mut self.detector),
+                LayerConfig::Ping(ping) => {
+                    let interval = if ping.use_thread { ping.interval } else { CHANNEL_HEARTBEAT };
+                    self.detector.ping_flag = ping.option_flag;
+                    if detected.is_some_and(|detector| detector > at) {
+                        // Tomcat: a ping is then a look at all members by the failure detector.
+                        (self.detector.ping_interval, self.detector.ping_all) = (interval, true);
+                    } else {
+                        self.pings = Some(PingConfig { interval, static_only: ping.static_only });
+                    }
+                }
+                LayerConfig::Static(layer) => {
+                    self.notice_flag = layer.option_flag;
+                    let members = layer.members.iter();
+                    self.members.extend(
+                        members.filter_map(|member| {
+                            Some(StaticMember::new(member.id.socket_addr()?, member.id.unique_id))
+                        }),
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+
     pub(crate) fn group(&self, limits: &Limits, seed: u64) -> GroupConfig {
         GroupConfig {
             heartbeats: self.multicast.as_ref().map(|multicast| multicast.heartbeats.clone()),
             configured: self.members.iter().map(|member| Member::new(member.addr, member.unique_id)).collect(),
             detector: self.detector.clone(),
+            pings: self.pings.clone(),
             notice_flag: self.notice_flag,
             members_max: self.members_max,
             limits: limits.clone(),

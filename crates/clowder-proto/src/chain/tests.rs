@@ -1,5 +1,7 @@
 //! Rules of the chain itself; those of each interceptor are beside it.
 
+pub(super) mod vectors;
+
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;

@@ -19,6 +19,7 @@ mod inputs;
 pub(crate) mod jitter;
 mod notice;
 mod out;
+mod pinger;
 mod roster;
 mod verdict;
 
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-pub use config::{DetectorConfig, GroupConfig, HeartbeatConfig};
+pub use config::{DetectorConfig, GroupConfig, HeartbeatConfig, PingConfig};
 pub use notice::Notice;
 pub use out::{DropCause, GroupOut, LeftReason, Probe, ProbeFailure, ProbeId, SendFailure, Verdict, ViewUpdate};
 
@@ -39,6 +40,7 @@ use crate::wire::{Capabilities, Member, MemberId, SHUTDOWN_COMMAND};
 use detector::Why;
 use heartbeat::{Announcer, Farewell};
 use jitter::Jitter;
+use pinger::Pinger;
 use roster::{Roster, Standing, Watch};
 
 /// The membership machine of one node. See the module's documentation.
@@ -49,6 +51,7 @@ pub struct Group {
     started: Instant,
     roster: Roster,
     announcer: Option<Announcer>,
+    pinger: Option<Pinger>,
     farewell: Option<Farewell>,
     /// Every probe whose verdict has not come, cancelled ones too.
     flights: BTreeMap<ProbeId, MemberId>,
@@ -86,6 +89,7 @@ impl Group {
         }
         let mut group = Group {
             announcer: config.heartbeats.as_ref().map(|heartbeats| Announcer::new(heartbeats, now.mono)),
+            pinger: config.pings.as_ref().map(|pings| Pinger::new(pings, now.mono)),
             jitter: Jitter::new(config.seed),
             config,
             local,
@@ -163,7 +167,19 @@ impl Group {
         if self.announcer.as_mut().is_some_and(|announcer| announcer.take(now.mono)) {
             self.out.push_back(GroupOut::Multicast(self.local(now).encode()));
         }
+        if self.pinger.as_mut().is_some_and(|pinger| pinger.take(now.mono)) {
+            self.ping(now);
+        }
         self.expire(now.mono);
+    }
+
+    fn ping(&mut self, now: Now) {
+        let static_only = self.pinger.as_ref().is_some_and(|pinger| pinger.static_only);
+        let members = self.roster.iter().filter(|(_, entry)| entry.is_member() && (entry.configured || !static_only));
+        let members: Vec<Member> = members.map(|(_, entry)| entry.member.clone()).collect();
+        for member in members {
+            self.send_notice(now, member, Notice::Ping);
+        }
     }
 
     fn say_goodbye(&mut self, now: Now) {
@@ -241,7 +257,9 @@ impl Group {
         let is_clowder = entry.member.capabilities() != Capabilities::default();
         let read_test = detector.perform_send_test && (detector.perform_read_test || is_clowder);
         let options = notice::probe_options(detector.option_flag, read_test);
-        let frame = detector.perform_send_test.then(|| Notice::Probe.frame(now, local, options, self.jitter.id()));
+        let frame = detector
+            .perform_send_test
+            .then(|| Notice::Probe.message(now, local, options, self.jitter.id()).encode_frame());
         self.out.push_back(GroupOut::Probe(Probe {
             id: probe_id,
             member: entry.member.clone(),
@@ -277,7 +295,8 @@ impl Group {
             let quiet = entry.quiet_until.filter(|until| now < *until);
             [entry.check.due().filter(|_| may_probe), expires, quiet].into_iter().flatten()
         });
-        entries.chain(self.announcer.as_ref().map(Announcer::deadline)).min()
+        let own = [self.announcer.as_ref().map(Announcer::deadline), self.pinger.as_ref().map(Pinger::deadline)];
+        entries.chain(own.into_iter().flatten()).min()
     }
 
     fn check_invariants(&self) {

@@ -11,6 +11,7 @@ use crate::wire::{Member, MemberId, Message, WireError};
 /// One thing to do, or to know.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "few at a time, each moved once")]
 pub enum GroupOut {
     /// Send this datagram to the multicast group.
     Multicast(Bytes),
@@ -26,14 +27,14 @@ pub enum GroupOut {
     },
     /// Close the watched connection to this member; nothing needs to be reported.
     Unwatch(MemberId),
-    /// Send this frame to this member, once, without an acknowledgement.
+    /// Send this message to this member, once, without an acknowledgement.
     Notice {
         /// The destination.
         to: Member,
-        /// What the frame says.
+        /// What the message says, which is also where it enters the message chain.
         notice: Notice,
-        /// The whole frame.
-        frame: Bytes,
+        /// The message.
+        message: Message,
     },
     /// The members have changed.
     View(ViewUpdate),

@@ -102,6 +102,12 @@ pub enum Failure {
     /// The channel stopped, or the peer left, before the message was done.
     #[error("closed before it was done")]
     Closed,
+    /// An interceptor of this node's chain refused it; nothing was sent.
+    #[error("refused by an interceptor of this node")]
+    Refused,
+    /// It is there, but another target did not get it: with two-phase commit nobody processes it.
+    #[error("not committed, because it failed at another target")]
+    NotCommitted,
 }
 
 /// Why a connection is no more, as the driver saw it.

@@ -6,25 +6,30 @@
 //! Invariant: what stood in front of the first malformed byte is delivered and answered; what stands behind it is
 //! never looked at.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use clowder_proto::wire::{Ack, FrameDecoder, MemberId, Message, WireError, options};
+use bytes::Bytes;
+use clowder_proto::wire::{Ack, FrameDecoder, MemberId, Message, MessageId, WireError, options};
 use tokio::io::AsyncReadExt;
 
 use super::acks::{Acks, Turn};
 use super::control::Report;
+use super::deliver::Batch;
 use super::env::{Env, Ticket, compact, now};
 use super::linger::Linger;
 use super::net::OwnedReadHalf;
-use crate::inbox::{Delivery, Origin};
+use crate::inbox::Origin;
 use crate::metrics::wire_label;
 
 /// Room for one read.
 const READ_BYTES: usize = 64 << 10;
 /// Room for what comes while the task lingers; more of it is read as usual.
 const LINGER_BYTES: usize = 4 << 10;
+/// So much of a body's end tells the pieces of one message apart.
+const IDENTITY_BYTES: usize = 32;
 /// With less room than this a new buffer is taken.
 const READ_BYTES_MIN: usize = 16 << 10;
 
@@ -32,7 +37,7 @@ const READ_BYTES_MIN: usize = 16 << 10;
 pub(super) async fn run(env: Arc<Env>, acks: Arc<Acks>, read: OwnedReadHalf) {
     let decoder = FrameDecoder::new(&env.limits.wire);
     let linger = Linger::new(&env.last_heard);
-    let mut conn = Conn { env, acks, read, decoder, sender: None, gate: None, inbox: Vec::new(), linger };
+    let mut conn = Conn { env, acks, read, decoder, sender: None, gate: None, linger };
     let end = std::future::poll_fn(|cx| conn.poll(cx)).await;
     if let End::Malformed(error) = &end {
         conn.env.refusals.refused(conn.acks.peer, wire_label(&error.kind), error);
@@ -62,17 +67,16 @@ struct Conn {
     /// Whose messages came last on this connection.
     sender: Option<MemberId>,
     gate: Option<Arc<Mutex<()>>>,
-    /// For the inbox, from the current batch.
-    inbox: Vec<Delivery>,
     linger: Linger,
 }
 
-/// One message of a batch and what is to be done with it.
+/// One message of a batch that is to be delivered.
 struct Arrival {
     message: Message,
     bytes: usize,
     seq: Option<u64>,
-    deliver: bool,
+    /// By which its copies are recognised.
+    id: MessageId,
 }
 
 impl Conn {
@@ -147,34 +151,12 @@ impl Conn {
         }
         let gate = self.gate.clone();
         let _one_connection_at_a_time = gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
-        let arrivals = self.arrive(batch);
-        let listeners = self.env.router.listeners();
-        let (mut received, mut unclaimed) = (0, 0);
-        for Arrival { message, bytes, seq, deliver } in arrivals {
-            if !deliver {
-                continue;
-            }
-            received += 1;
-            let listener = listeners.iter().find(|listener| listener.accept(&message));
-            let origin = Origin { acks: Arc::clone(&self.acks), seq, bytes };
-            let mut delivery = Delivery::new(message, Some(origin));
-            match listener {
-                Some(listener) => {
-                    delivery.handed_up();
-                    listener.received(delivery);
-                }
-                None => self.inbox.push(delivery),
-            }
+        let mut deliveries = Batch::new(&self.env);
+        for Arrival { message, bytes, seq, id } in self.arrive(batch) {
+            let origin = Origin { acks: Arc::clone(&self.acks), seq, bytes, id };
+            deliveries.take(message, Some(origin));
         }
-        if !self.inbox.is_empty() && !self.env.inbox.push(&mut self.inbox) {
-            // Tomcat: GroupChannel.messageReceived — a message that nobody accepts counts as processed.
-            unclaimed += self.inbox.len() as u64;
-            self.inbox.drain(..).for_each(Delivery::done);
-        }
-        self.env.metrics.received.increment(received - unclaimed);
-        if unclaimed > 0 {
-            self.env.metrics.unclaimed.increment(unclaimed);
-        }
+        deliveries.finish();
     }
 
     fn changed_sender(&mut self, message: &Message) {
@@ -198,15 +180,15 @@ impl Conn {
         for (message, bytes) in batch {
             let place = asks(&message).then_some(seq);
             seq += u64::from(place.is_some());
-            let mut deliver = false;
             if self.env.control.intercept(&message) {
                 self.acks.finished(place.map(|place| (place, Ack::Ok)), self.env.limits.deliveries_max);
             } else {
                 let ticket = Ticket { conn: self.acks.id, seq: place };
-                match dedup.arrived(time, &message.from.id, &message.id, ticket) {
+                let id = self.identity(&message);
+                match dedup.arrived(time, &message.from.id, &id, ticket) {
                     None => {
-                        deliver = true;
                         spent += bytes;
+                        arrivals.push(Arrival { message, bytes, seq: place, id });
                     }
                     Some(first) => {
                         self.env.metrics.duplicates.increment(1);
@@ -218,10 +200,25 @@ impl Conn {
                     }
                 }
             }
-            arrivals.push(Arrival { message, bytes, seq: place, deliver });
         }
         drop(dedup);
         self.env.budget.spend(spent);
         arrivals
+    }
+
+    /// What tells a copy of a message. The pieces of a fragmented message have one id, and differ at the end of their
+    /// bodies: in their number, or in what encryption made of it.
+    fn identity(&self, message: &Message) -> MessageId {
+        if !self.env.chain.shares_ids() {
+            return message.id.clone();
+        }
+        let end = &message.body[message.body.len().saturating_sub(IDENTITY_BYTES)..];
+        let mut mixed = [0; 16];
+        for (half, seed) in mixed.chunks_exact_mut(8).zip([0_u8, 1]) {
+            let mut hasher = DefaultHasher::new();
+            (seed, &message.id, message.body.len(), end).hash(&mut hasher);
+            half.copy_from_slice(&hasher.finish().to_be_bytes());
+        }
+        MessageId(Bytes::copy_from_slice(&mixed))
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use clowder_proto::Now;
+use clowder_proto::chain::{Body, Chain, Context, Control as Place, Draft};
 use clowder_proto::group::{DetectorConfig, Group, GroupOut, Notice, ProbeId, SendFailure, Verdict, ViewUpdate};
 use clowder_proto::wire::{Limits, Member, MemberId, Message};
 use tokio::net::{TcpStream, UdpSocket};
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use super::drops::DropLog;
 use super::mcast::{self, MulticastError};
 use super::probe::{self, Probed};
+use super::random;
 use crate::membership::{MembershipConfig, Multicast};
 use crate::view::{View, ViewChanges, Views};
 
@@ -87,7 +89,12 @@ impl Control {
     ///
     /// # Errors
     /// Multicast is configured and cannot be used; the error names the remedy.
-    pub(crate) fn start(config: MembershipConfig, local: Member, limits: Limits) -> Result<Control, StartError> {
+    pub(crate) fn start(
+        config: MembershipConfig,
+        chain: Chain,
+        local: Member,
+        limits: Limits,
+    ) -> Result<Control, StartError> {
         let socket = config.multicast.as_ref().map(mcast::open).transpose()?;
         let mut group = Group::new(config.group(&limits, fastrand::u64(..)), local.clone(), now());
         let mut pending = Vec::new();
@@ -115,6 +122,7 @@ impl Control {
         let discovered_at = Instant::now() + period.map_or(Duration::ZERO, |period| period + period / 4);
         let task = Task {
             group,
+            chain,
             views: Arc::clone(&views),
             multicast: config.multicast.map(|config| McastSocket { config, socket, reopen_at: None, errors: 0 }),
             datagrams,
@@ -241,6 +249,7 @@ enum Event {
 
 struct Task {
     group: Group,
+    chain: Chain,
     views: Arc<Views>,
     multicast: Option<McastSocket>,
     datagrams: mpsc::Sender<Message>,
@@ -359,7 +368,11 @@ impl Task {
             }
             GroupOut::Watch { probe, member } => self.watch(probe, member),
             GroupOut::Unwatch(member) => drop(self.watches.remove(&member)),
-            GroupOut::Notice { to, notice: _, frame } => self.notify(&to.id, frame),
+            GroupOut::Notice { to, notice, message } => {
+                for frame in self.below(notice, message, &to.id) {
+                    self.notify(&to.id, frame);
+                }
+            }
             GroupOut::View(update) => self.publish(update),
             GroupOut::DatagramMessage(message) => {
                 if self.datagrams.try_send(message).is_err() {
@@ -380,6 +393,25 @@ impl Task {
         let watched = member.clone();
         self.watching.spawn(async move { (watched, serial, probe::watch(stream, inbox).await) });
         self.watches.insert(member, WatchHandle { serial, notices });
+    }
+
+    /// What the layers of the chain below the notice's place make of it.
+    fn below(&self, notice: Notice, message: Message, to: &MemberId) -> Vec<Bytes> {
+        let place = if notice == Notice::Ping { Place::Ping } else { Place::Static };
+        let Message { options, timestamp, id, from, body } = message;
+        let id = id.0[..].try_into().expect("the group makes ids of 16 bytes");
+        let draft = Draft { options, timestamp, id, body: Body::from(body) };
+        let plan = random::with(|random| {
+            let mut cx = Context { now: now(), random };
+            self.chain.outbound_below(place, &mut cx, draft, std::slice::from_ref(to))
+        });
+        match plan {
+            Ok(plan) => plan.parcels.into_iter().map(|it| it.draft.into_message(from.clone()).encode_frame()).collect(),
+            Err(refusal) => {
+                tracing::warn!(%refusal, ?notice, "a notice cannot be sent");
+                Vec::new()
+            }
+        }
     }
 
     /// Over the watched connection, which is open, else over one of its own.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Instant, SystemTime};
 
 use clowder_proto::Now;
+use clowder_proto::chain::Chain;
 use clowder_proto::dedup::Dedup;
 use clowder_proto::link::LinkConfig;
 use clowder_proto::wire::{Capabilities, Member, MemberId};
@@ -41,6 +42,7 @@ pub(crate) struct Env {
     pub(crate) limits: ChannelLimits,
     pub(crate) timeouts: Timeouts,
     pub(crate) link: LinkConfig,
+    pub(crate) chain: Chain,
     pub(crate) metrics: Metrics,
     pub(crate) control: Control,
     pub(crate) refusals: Refusals,
@@ -66,11 +68,13 @@ impl Env {
         limits: ChannelLimits,
         timeouts: Timeouts,
         control: Control,
+        chain: Chain,
         secret: u64,
     ) -> Arc<Env> {
         let env = Arc::new(Env {
             handle,
             link: crate::config::link(&limits, &timeouts),
+            chain,
             metrics: Metrics::new(),
             control,
             refusals: Refusals::default(),
@@ -171,17 +175,24 @@ impl Env {
 
     /// The gate of a sender whose connections must not deliver at the same time.
     pub(crate) fn gate(&self, sender: &Member) -> Option<Arc<Mutex<()>>> {
-        if !sender.capabilities().contains(Capabilities::PIPELINE) {
-            return None;
-        }
+        let ordered = self.chain.orders() || sender.capabilities().contains(Capabilities::PIPELINE);
+        ordered.then(|| self.gate_of(&sender.id))
+    }
+
+    /// The same, if all senders have one.
+    pub(crate) fn ordered_gate(&self, sender: &MemberId) -> Option<Arc<Mutex<()>>> {
+        self.chain.orders().then(|| self.gate_of(sender))
+    }
+
+    fn gate_of(&self, sender: &MemberId) -> Arc<Mutex<()>> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gate) = gates.get(&sender.id).and_then(Weak::upgrade) {
-            return Some(gate);
+        if let Some(gate) = gates.get(sender).and_then(Weak::upgrade) {
+            return gate;
         }
         gates.retain(|_, gate| gate.strong_count() > 0);
         let gate = Arc::new(Mutex::new(()));
-        gates.insert(compact(sender).id, Arc::downgrade(&gate));
-        Some(gate)
+        gates.insert(compact_id(sender), Arc::downgrade(&gate));
+        gate
     }
 }
 
@@ -190,11 +201,16 @@ pub(crate) fn compact(member: &Member) -> Member {
     use bytes::Bytes;
     let copy = |bytes: &Bytes| if bytes.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(bytes) };
     Member {
-        id: MemberId { host: copy(&member.id.host), ..member.id.clone() },
+        id: compact_id(&member.id),
         command: copy(&member.command),
         domain: copy(&member.domain),
         payload: copy(&member.payload),
         extension: copy(&member.extension),
         ..*member
     }
+}
+
+/// The same for an id.
+pub(crate) fn compact_id(id: &MemberId) -> MemberId {
+    MemberId { host: bytes::Bytes::copy_from_slice(&id.host), ..id.clone() }
 }

@@ -8,6 +8,7 @@ mod nodes;
 mod proxy;
 mod raw;
 
+mod chain;
 mod fates;
 mod hostile;
 mod inbound;

@@ -86,7 +86,9 @@ impl World {
                 GroupOut::Probe(probe) => self.outs.probes.push(probe),
                 GroupOut::Watch { probe, member } => self.outs.watches.push((probe, member)),
                 GroupOut::Unwatch(member) => self.outs.unwatches.push(member),
-                GroupOut::Notice { to, notice, frame } => self.outs.notices.push((to, notice, frame)),
+                GroupOut::Notice { to, notice, message } => {
+                    self.outs.notices.push((to, notice, message.encode_frame()));
+                }
                 GroupOut::View(update) => self.outs.views.push(update),
                 GroupOut::DatagramMessage(message) => self.outs.messages.push(message),
                 GroupOut::Dropped { cause, .. } => self.outs.dropped.push(cause),

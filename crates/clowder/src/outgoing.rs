@@ -1,0 +1,323 @@
+//! A message on its way through the chain to its targets: however many frames that takes, each target has one outcome.
+//!
+//! Most messages are one frame for all targets ([`Planned::One`]). Where the chain makes several, or a second message
+//! that follows when the first has arrived, they are a [`Shipment`]: legs of one frame to one target, counted together.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytes::Bytes;
+use clowder_proto::chain::{Body, Context, Draft, FollowUp, Plan, Refusal};
+use clowder_proto::link::{Failure, Order, Outcome};
+use clowder_proto::wire::{Member, MemberId};
+
+use crate::channel::Inner;
+use crate::driver::env::now;
+use crate::driver::peer::{Peer, Wanted};
+use crate::driver::random;
+use crate::driver::waiters::Then;
+use crate::error::{Full, SendError};
+use crate::send::{Part, PartState, Parts, Receipt, SendOptions, Target, message_id};
+
+/// What is to be sent for one message.
+pub(crate) enum Planned {
+    One(Outbound),
+    Many(Shipment),
+}
+
+/// One frame, the same for all targets.
+pub(crate) struct Outbound {
+    pub(crate) frame: Bytes,
+    /// It cannot be sent, to anybody.
+    pub(crate) failure: Option<Failure>,
+    pub(crate) acked: bool,
+    pub(crate) order: Order,
+}
+
+impl Outbound {
+    /// Hand it to a peer that has room.
+    pub(crate) fn queue(&self, peer: Arc<Peer>, waits: bool) -> Part {
+        let wanted = if waits { Wanted::Future } else { Wanted::Nothing };
+        let slot = peer.queue(self.frame.clone(), self.acked, self.order, wanted);
+        Part::new(Target::Peer(peer), slot.map_or(PartState::Queued, PartState::Waiting))
+    }
+}
+
+impl Inner {
+    /// What the chain makes of a message. `waits`: the caller sends nothing else before it knows the outcome.
+    pub(crate) fn plan(self: &Arc<Self>, body: Bytes, options: SendOptions, waits: bool, to: &[MemberId]) -> Planned {
+        let now = now();
+        let draft =
+            Draft { options: options.bits(), timestamp: now.wall_ms(), id: message_id(), body: Body::from(body) };
+        let (acked, order) = (options.is_acked(), options.order(waits));
+        let one = |frame: Result<Bytes, Failure>| {
+            let failure = frame.as_ref().err().copied();
+            Planned::One(Outbound { frame: frame.unwrap_or_default(), failure, acked, order })
+        };
+        if self.env.chain.is_empty() {
+            return one(self.frame(&draft));
+        }
+        let planned = random::with(|random| self.env.chain.outbound(&mut Context { now, random }, draft, to));
+        match planned {
+            Err(refusal) => {
+                refused(&refusal);
+                one(Err(Failure::Refused))
+            }
+            Ok(plan) => match &plan.parcels[..] {
+                [parcel] if plan.follow_ups.is_empty() && parcel.targets.indices(to.len()).len() == to.len() => {
+                    one(self.frame(&parcel.draft))
+                }
+                _ => match self.legs(&plan, to.len()) {
+                    Err(failure) => one(Err(failure)),
+                    Ok(legs) => Planned::Many(Shipment {
+                        inner: Arc::downgrade(self),
+                        legs,
+                        follow_ups: plan.follow_ups,
+                        acked,
+                        order,
+                    }),
+                },
+            },
+        }
+    }
+
+    fn frame(&self, draft: &Draft) -> Result<Bytes, Failure> {
+        if self.encoder.frame_len(draft.body.len()) > self.env.limits.wire.frame_bytes_max {
+            return Err(Failure::TooLarge);
+        }
+        Ok(self.encoder.frame(draft))
+    }
+
+    fn legs(&self, plan: &Plan, targets: usize) -> Result<Vec<Leg>, Failure> {
+        let mut legs = Vec::new();
+        for (parcel, one) in plan.parcels.iter().enumerate() {
+            let frame = self.frame(&one.draft)?;
+            legs.extend(one.targets.indices(targets).map(|target| Leg { parcel, target, frame: frame.clone() }));
+        }
+        Ok(legs)
+    }
+}
+
+fn refused(refusal: &Refusal) {
+    tracing::warn!(interceptor = refusal.interceptor, reason = refusal.reason, "a message cannot be sent");
+}
+
+/// One frame to one target.
+struct Leg {
+    /// Which parcel of the plan it is.
+    parcel: usize,
+    target: usize,
+    frame: Bytes,
+}
+
+/// Several frames, or frames that differ from target to target.
+pub(crate) struct Shipment {
+    inner: Weak<Inner>,
+    legs: Vec<Leg>,
+    follow_ups: Vec<FollowUp>,
+    acked: bool,
+    order: Order,
+}
+
+/// Who is told when every target has its outcome.
+pub(crate) type Done = Box<dyn FnOnce(Result<Receipt, SendError>) + Send>;
+
+/// What is known of the targets of a shipment and of what follows it.
+struct Tally {
+    members: Vec<Member>,
+    outcomes: Vec<Option<Outcome>>,
+    /// Shipments that are not finished.
+    open: usize,
+    done: Option<Done>,
+}
+
+/// The legs are ready to be queued, each with its place.
+pub(crate) struct Voyage {
+    inner: Arc<Inner>,
+    legs: Vec<Leg>,
+    then: Arc<Then>,
+    acked: bool,
+    order: Order,
+    members: Vec<Member>,
+}
+
+impl Shipment {
+    /// `done` is called once, when all is known.
+    pub(crate) fn set_out(self, inner: &Arc<Inner>, members: Vec<Member>, done: Done) -> Voyage {
+        let outcomes = vec![None; members.len()];
+        let tally = Tally { members: members.clone(), outcomes, open: 1, done: Some(done) };
+        self.embark(inner, members, Arc::new(Mutex::new(tally)))
+    }
+
+    fn embark(self, inner: &Arc<Inner>, members: Vec<Member>, tally: Arc<Mutex<Tally>>) -> Voyage {
+        let Shipment { inner: weak, legs, follow_ups, acked, order } = self;
+        let routes: Vec<(usize, usize)> = legs.iter().map(|leg| (leg.parcel, leg.target)).collect();
+        let count = routes.len();
+        let stage = Stage { inner: weak, routes, follow_ups, acked, order };
+        let then = Then::new(count, Box::new(move |outcomes| stage.arrived(&tally, &outcomes)));
+        if count == 0 {
+            then.nothing();
+        }
+        Voyage { inner: Arc::clone(inner), legs, then, acked, order, members }
+    }
+}
+
+impl Voyage {
+    /// Wait for room where there is none.
+    pub(crate) async fn queue_all(self) {
+        for (index, leg) in self.legs.iter().enumerate() {
+            match self.peer(leg) {
+                Err(failure) => self.then.done(index, Outcome::Failed(failure)),
+                Ok(peer) => {
+                    if peer.try_reserve(leg.frame.len()) || peer.reserve(leg.frame.len()).await {
+                        self.queue(index, &peer);
+                    } else {
+                        self.fail(index, &peer, Failure::Closed);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What finds no room fails.
+    pub(crate) fn queue_now(self) {
+        for (index, leg) in self.legs.iter().enumerate() {
+            match self.peer(leg) {
+                Err(failure) => self.then.done(index, Outcome::Failed(failure)),
+                Ok(peer) if peer.try_reserve(leg.frame.len()) => self.queue(index, &peer),
+                Ok(peer) => self.fail(index, &peer, peer.refusal()),
+            }
+        }
+    }
+
+    /// All or nothing.
+    #[expect(clippy::result_large_err, reason = "moved once, to the caller")]
+    pub(crate) fn try_queue(self) -> Result<(), Full> {
+        let mut reserved: Vec<Result<Arc<Peer>, Failure>> = Vec::with_capacity(self.legs.len());
+        for leg in &self.legs {
+            let peer = self.peer(leg);
+            if let Ok(full) = &peer
+                && !full.try_reserve(leg.frame.len())
+            {
+                for (leg, peer) in self.legs.iter().zip(&reserved) {
+                    peer.iter().for_each(|peer| peer.unreserve(leg.frame.len()));
+                }
+                return Err(Full { member: full.member.clone() });
+            }
+            reserved.push(peer);
+        }
+        for (index, peer) in reserved.into_iter().enumerate() {
+            match peer {
+                Ok(peer) => self.queue(index, &peer),
+                Err(failure) => self.then.done(index, Outcome::Failed(failure)),
+            }
+        }
+        Ok(())
+    }
+
+    fn peer(&self, leg: &Leg) -> Result<Arc<Peer>, Failure> {
+        self.inner.peer(&self.members[leg.target])
+    }
+
+    fn queue(&self, index: usize, peer: &Arc<Peer>) {
+        let wanted = Wanted::Then(Arc::clone(&self.then), index);
+        let _no_slot = peer.queue(self.legs[index].frame.clone(), self.acked, self.order, wanted);
+    }
+
+    fn fail(&self, index: usize, peer: &Arc<Peer>, failure: Failure) {
+        peer.count_failure(failure);
+        self.then.done(index, Outcome::Failed(failure));
+    }
+}
+
+/// A shipment that is under way.
+struct Stage {
+    inner: Weak<Inner>,
+    /// Parcel and target of each leg.
+    routes: Vec<(usize, usize)>,
+    follow_ups: Vec<FollowUp>,
+    acked: bool,
+    order: Order,
+}
+
+impl Stage {
+    /// All legs have their outcome.
+    fn arrived(self, tally: &Arc<Mutex<Tally>>, outcomes: &[Outcome]) {
+        let mut state = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((_, target), outcome) in self.routes.iter().zip(outcomes) {
+            state.merge(*target, *outcome);
+        }
+        let members = state.members.clone();
+        let (next, given_up): (Vec<FollowUp>, Vec<FollowUp>) =
+            self.follow_ups.iter().cloned().partition(|follow_up| self.has_arrived(follow_up, outcomes));
+        for follow_up in given_up {
+            for target in follow_up.targets.indices(members.len()) {
+                state.merge(target, Outcome::Failed(Failure::NotCommitted));
+            }
+        }
+        state.open += next.len();
+        drop(state);
+        for follow_up in next {
+            self.follow(follow_up, &members, tally);
+        }
+        Tally::finish(tally);
+    }
+
+    fn has_arrived(&self, follow_up: &FollowUp, outcomes: &[Outcome]) -> bool {
+        let legs = self.routes.iter().zip(outcomes).filter(|((parcel, _), _)| follow_up.after.contains(parcel));
+        legs.into_iter().all(|(_, outcome)| !matches!(outcome, Outcome::Failed(_)))
+    }
+
+    fn follow(&self, follow_up: FollowUp, members: &[Member], tally: &Arc<Mutex<Tally>>) {
+        let targets = follow_up.targets;
+        let shipment = self.inner.upgrade().ok_or(Failure::Closed).and_then(|inner| {
+            let ids: Vec<MemberId> = members.iter().map(|member| member.id.clone()).collect();
+            let plan =
+                random::with(|random| inner.env.chain.follow_up(&mut Context { now: now(), random }, follow_up, &ids));
+            let plan = plan.map_err(|refusal| {
+                refused(&refusal);
+                Failure::Refused
+            })?;
+            let legs = inner.legs(&plan, members.len())?;
+            let (acked, order) = (self.acked, self.order);
+            let shipment = Shipment { inner: self.inner.clone(), legs, follow_ups: plan.follow_ups, acked, order };
+            Ok((inner, shipment))
+        });
+        match shipment {
+            Ok((inner, shipment)) => shipment.embark(&inner, members.to_vec(), Arc::clone(tally)).queue_now(),
+            Err(failure) => {
+                let mut state = tally.lock().unwrap_or_else(PoisonError::into_inner);
+                for target in targets.indices(members.len()) {
+                    state.merge(target, Outcome::Failed(failure));
+                }
+                drop(state);
+                Tally::finish(tally);
+            }
+        }
+    }
+}
+
+impl Tally {
+    /// The first failure at a target is its outcome.
+    fn merge(&mut self, target: usize, outcome: Outcome) {
+        let known = &mut self.outcomes[target];
+        if !matches!(known, Some(Outcome::Failed(_))) {
+            *known = Some(outcome);
+        }
+    }
+
+    /// A shipment is finished; the last one tells.
+    fn finish(tally: &Mutex<Tally>) {
+        let mut state = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        state.open -= 1;
+        if state.open > 0 {
+            return;
+        }
+        let (members, outcomes) = (std::mem::take(&mut state.members), std::mem::take(&mut state.outcomes));
+        let done = state.done.take();
+        drop(state);
+        if let Some(done) = done {
+            let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Failed(Failure::Refused)));
+            done(Parts::known(members.into_iter().zip(outcomes)).result());
+        }
+    }
+}
