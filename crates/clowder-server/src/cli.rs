@@ -278,6 +278,8 @@ pub(crate) enum DecodeKind {
     Session,
     /// The changes of one request, as a session message carries them.
     Delta,
+    /// The body of a message between coordinators.
+    Coordination,
 }
 
 /// How sessions are kept.

@@ -23,7 +23,7 @@ pub enum Coordinator {
     /// By election.
     NonBlocking(Box<Election>),
     /// By sorting.
-    Simple(SimpleCoordinator),
+    Simple(Box<SimpleCoordinator>),
 }
 
 impl Coordinator {
@@ -31,7 +31,7 @@ impl Coordinator {
     pub fn new(config: CoordinatorConfig, local: Member) -> Self {
         match config {
             CoordinatorConfig::NonBlocking(config) => Coordinator::NonBlocking(Box::new(Election::new(config, local))),
-            CoordinatorConfig::Simple(config) => Coordinator::Simple(SimpleCoordinator::new(config, local)),
+            CoordinatorConfig::Simple(config) => Coordinator::Simple(Box::new(SimpleCoordinator::new(config, local))),
         }
     }
 

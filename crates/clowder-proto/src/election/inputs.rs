@@ -64,7 +64,7 @@ impl Election {
         let read = body.slice(..body.len().min(self.config.limits.coordination_bytes_max + 1));
         match CoordinationMessage::decode(&Bytes::copy_from_slice(&read), &self.config.limits) {
             Ok(CoordinationMessage::Alive) => {}
-            Ok(CoordinationMessage::Election(message)) => self.merge(now.mono, message),
+            Ok(CoordinationMessage::Election(message)) => self.merge(now.mono, *message),
             Err(cause) => self.out.push_back(ElectionOut::Dropped { from: from.clone(), cause }),
         }
         self.finish(now.mono);
@@ -90,7 +90,7 @@ impl Election {
             match self.relay.sent(token, delivered) {
                 Hop::Over => {}
                 Hop::Next(out) => self.out.push_back(out),
-                Hop::Lost(message) => self.token_lost(now.mono, &message),
+                Hop::Lost(id) => self.token_lost(now.mono, id),
             }
         }
         self.finish(now.mono);

@@ -44,7 +44,7 @@ pub(super) enum Hop {
     /// Try the next member.
     Next(ElectionOut),
     /// Nobody could be reached.
-    Lost(ElectionMessage),
+    Lost(ViewId),
 }
 
 /// See the module's documentation.
@@ -127,7 +127,7 @@ impl Relay {
             }
             return Hop::Over;
         }
-        let Some(to) = flight.untried.pop_front() else { return Hop::Lost(flight.message) };
+        let Some(to) = flight.untried.pop_front() else { return Hop::Lost(flight.message.id) };
         flight.to = to.id.clone();
         let body = flight.body.clone();
         let token = self.token();

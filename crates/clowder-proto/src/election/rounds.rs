@@ -173,8 +173,8 @@ impl Election {
     }
 
     /// No member of the token could be reached.
-    pub(super) fn token_lost(&mut self, now: Instant, message: &ElectionMessage) {
-        if matches!(self.phase, Phase::Running { id, .. } if id == message.id) {
+    pub(super) fn token_lost(&mut self, now: Instant, lost: ViewId) {
+        if matches!(self.phase, Phase::Running { id, .. } if id == lost) {
             self.wait(now);
         }
     }

@@ -89,7 +89,7 @@ pub struct ElectionMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CoordinationMessage {
     /// Takes part in an election.
-    Election(ElectionMessage),
+    Election(Box<ElectionMessage>),
     /// Says nothing: only swallowed.
     Alive,
 }
@@ -150,7 +150,7 @@ impl CoordinationMessage {
             CONFIRMATION => ElectionKind::Confirmation,
             _ => ElectionKind::Request,
         };
-        Ok(CoordinationMessage::Election(ElectionMessage { leader, source, members, id, kind }))
+        Ok(CoordinationMessage::Election(Box::new(ElectionMessage { leader, source, members, id, kind })))
     }
 }
 

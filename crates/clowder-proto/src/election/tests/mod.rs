@@ -76,7 +76,7 @@ impl Sent {
 
 pub(super) fn decode(body: &Bytes) -> ElectionMessage {
     match CoordinationMessage::decode(body, &Limits::default()).expect("what was sent can be read") {
-        CoordinationMessage::Election(message) => message,
+        CoordinationMessage::Election(message) => *message,
         CoordinationMessage::Alive => panic!("nobody sends it"),
     }
 }

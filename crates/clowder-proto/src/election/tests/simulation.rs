@@ -8,7 +8,7 @@ use super::tomcat::Tomcat;
 use super::*;
 use crate::wire::MemberId;
 
-const FAULTS: Duration = Duration::from_secs(60);
+const FAULTS: Duration = Duration::from_secs(30);
 /// Several elections without a result, one after the other.
 const CALM: Duration = Duration::from_secs(150);
 /// A membership shows what is by then.
