@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod chain;
+mod coordination;
 mod java;
 pub mod mutate;
 mod rpc;
@@ -14,6 +15,7 @@ mod session;
 mod wire;
 
 pub use chain::chain_inbound;
+pub use coordination::coordination;
 pub use java::java_stream;
 pub use rpc::rpc;
 pub use session::{delta, session_message};
@@ -23,7 +25,7 @@ pub use wire::{frame, member, message};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test and the seeds.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: &[Target] = &[
     ("frame", frame),
     ("member", member),
     ("message", message),
@@ -32,4 +34,5 @@ pub const TARGETS: [Target; 8] = [
     ("delta", delta),
     ("chain_inbound", chain_inbound),
     ("rpc", rpc),
+    ("coordination", coordination),
 ];

@@ -25,6 +25,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
         "delta" => deltas(),
         "chain_inbound" => bodies(),
         "rpc" => rpc_messages(),
+        "coordination" => coordination(),
         _ => Vec::new(),
     }
 }
@@ -63,6 +64,18 @@ fn bodies() -> Vec<(String, Vec<u8>)> {
         let wires = vector["wire_hex"].as_array()?.iter().enumerate();
         let seed = |(index, wire)| Some((format!("{name}-{index}"), [&[selector], &unhex(wire)?[..]].concat()));
         Some(wires.filter_map(seed).collect::<Vec<_>>())
+    });
+    bodies.flatten().collect()
+}
+
+/// The recorded bodies of coordinators, good and bad.
+fn coordination() -> Vec<(String, Vec<u8>)> {
+    let document = vectors("interceptors.json");
+    let vectors = document["vectors"].as_array().expect("a list of vectors").iter();
+    let bodies = vectors.filter_map(|vector| {
+        let name = vector["name"].as_str().filter(|name| name.starts_with("coordinator-"))?;
+        let wires = vector["wire_hex"].as_array()?.iter().enumerate();
+        Some(wires.filter_map(|(index, wire)| Some((format!("{name}-{index}"), unhex(wire)?))).collect::<Vec<_>>())
     });
     bodies.flatten().collect()
 }

@@ -9,6 +9,7 @@
 
 pub mod chain;
 pub mod dedup;
+pub mod election;
 pub mod group;
 pub mod link;
 mod now;

@@ -303,6 +303,8 @@ pub(crate) enum DecodeKind {
     Delta,
     /// The body of an RPC message, or what the static membership service says plainly.
     Rpc,
+    /// The body of a message between coordinators.
+    Coordination,
 }
 
 /// How sessions are kept.

@@ -16,7 +16,7 @@ mod config;
 mod detector;
 mod heartbeat;
 mod inputs;
-mod jitter;
+pub(crate) mod jitter;
 mod notice;
 mod out;
 mod pinger;

@@ -11,7 +11,7 @@ mod member;
 mod message;
 mod object_error;
 pub mod options;
-mod read;
+pub(crate) mod read;
 #[cfg(test)]
 mod tests;
 
