@@ -78,6 +78,9 @@ pub(crate) fn failed(failure: Failure) {
         Failure::Closed => "closed",
         Failure::Refused => "refused",
         Failure::NotCommitted => "not_committed",
+        Failure::DatagramTooLarge { .. } => "datagram_too_large",
+        Failure::NoUdpPort => "no_udp_port",
+        Failure::NoMulticast => "no_multicast",
         _ => "other",
     };
     counter!(FAILED, "kind" => kind).increment(1);
