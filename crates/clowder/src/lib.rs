@@ -14,8 +14,10 @@ mod route;
 mod send;
 mod session;
 mod sessions;
+pub mod transport;
 mod value;
 pub mod view;
+mod way;
 
 pub use self::http::{ResponseFuture, SameSite, SessionLayer, SessionService};
 pub use builder::ChannelBuilder;
@@ -31,3 +33,4 @@ pub use route::Listener;
 pub use send::{Fate, Pending, Receipt, SendOptions};
 pub use session::Session;
 pub use sessions::{Replication, SessionError, SessionStats, Sessions, SessionsBuilder};
+pub use transport::{ReceiverKind, TransportConfig};

@@ -109,11 +109,8 @@ pub enum Failure {
     #[error("not committed, because it failed at another target")]
     NotCommitted,
     /// The frame does not fit one datagram; nothing was sent. A chain with fragmentation makes smaller ones.
-    #[error("the message does not fit one datagram of {limit} bytes")]
-    DatagramTooLarge {
-        /// Bytes of a frame that one datagram takes.
-        limit: usize,
-    },
+    #[error("the message does not fit one datagram: 65,507 bytes with its frame over IPv4, 65,527 over IPv6")]
+    DatagramTooLarge,
     /// The target receives no datagrams: its record names no port for them. Nothing was sent.
     #[error("the target announces no UDP port")]
     NoUdpPort,
