@@ -217,7 +217,7 @@ impl ChannelBuilder {
         let udp = udp.map(|at| bind(at, |addr| net::datagrams(addr, &self.sockets.udp_received))).transpose()?;
         let mut local = Member::new(self.announced(bound)?, unique_id);
         local.secure_port = self.secure_port.map_or(-1, i32::from);
-        if let Some(udp) = &udp {
+        if let Some((_, udp)) = &udp {
             let bound = udp.local_addr().map_err(|source| StartError::Announce { source })?;
             local.udp_port = bound.port().into();
         }
@@ -249,8 +249,8 @@ impl ChannelBuilder {
         if !env.chain.is_empty() {
             tasks.push(handle.spawn(held::keep_time(Arc::downgrade(&env))).abort_handle());
         }
-        if let Some(socket) = udp {
-            tasks.push(handle.spawn(udp::run(Arc::clone(&env), socket)).abort_handle());
+        if let Some((socket, answers)) = udp {
+            tasks.push(handle.spawn(udp::run(Arc::clone(&env), socket, answers)).abort_handle());
         }
         if let Some(messages) = multicast {
             tasks.push(handle.spawn(udp::deliver(Arc::clone(&env), messages)).abort_handle());

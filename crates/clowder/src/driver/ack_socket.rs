@@ -1,12 +1,11 @@
 //! Where the acknowledgements of received messages go.
 
 use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use clowder_proto::wire::Ack;
-use tokio::net::UdpSocket;
 
 use super::net::OwnedWriteHalf;
 
@@ -16,7 +15,7 @@ pub(crate) enum AckSocket {
     Task(OwnedWriteHalf),
     /// A connection with a thread, which may be waiting for bytes; its writes wait a moment at most.
     Thread(Arc<TcpStream>),
-    /// The source of a datagram.
+    /// The source of a datagram; the socket does not block.
     Datagram { socket: Arc<UdpSocket>, to: SocketAddr },
 }
 
@@ -29,7 +28,7 @@ impl AckSocket {
             AckSocket::Datagram { socket, to } => {
                 // Tomcat: a datagram for each. One that does not leave is lost like any other.
                 let one = acks.len().min(Ack::Ok.frame().len());
-                let _ = socket.try_send_to(&acks[..one], *to);
+                let _ = socket.send_to(&acks[..one], *to);
                 Ok(one)
             }
         }

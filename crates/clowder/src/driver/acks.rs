@@ -345,7 +345,8 @@ impl State {
             }
         }
         self.out.drain(..written);
-        let finished = self.ended_since.is_some() && self.outstanding == 0 && self.out.is_empty();
+        let answered = self.outstanding == 0 && self.places.is_empty() && self.out.is_empty();
+        let finished = self.ended_since.is_some() && answered;
         if failed || finished {
             // The reading half notices by itself, or has ended before.
             self.close();

@@ -5,17 +5,17 @@
 //! belongs to.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use clowder_proto::link::{Failure, Outcome};
 use clowder_proto::wire::{Ack, FrameDecoder, Limits, Member, MemberId};
-use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, watch};
 
 use super::env::Env;
 use super::mcast::{self, MulticastError};
+use super::net;
 use super::waiters::Then;
 use crate::membership::Multicast;
 use crate::transport::DatagramOptions;
@@ -60,8 +60,6 @@ pub(crate) struct Destination {
 }
 
 impl Datagrams {
-    /// Must be called on a tokio runtime.
-    ///
     /// # Errors
     /// There is a multicast group, and nothing can be sent to it.
     pub(crate) fn new(
@@ -74,7 +72,6 @@ impl Datagrams {
             let failed = |source| MulticastError::new(config, "send messages", source);
             let socket = mcast::open_sender(config)?;
             options.apply(&socket).map_err(failed)?;
-            let socket = UdpSocket::from_std(socket).map_err(failed)?;
             Ok(Shared { socket: Arc::new(socket), group: config.group })
         });
         Ok(Datagrams {
@@ -112,13 +109,14 @@ impl Datagrams {
         Ok(Arc::clone(place.get_or_init(|| socket)))
     }
 
+    /// A socket that does not block, for targets of this family.
     fn open(&self, to: SocketAddr) -> io::Result<UdpSocket> {
         let any: SocketAddr =
             if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-        let socket = std::net::UdpSocket::bind(any)?;
+        let socket = UdpSocket::bind(any)?;
         socket.set_nonblocking(true)?;
         self.options.apply(&socket)?;
-        UdpSocket::from_std(socket)
+        Ok(socket)
     }
 
     fn permits(&self, bytes: usize) -> u32 {
@@ -155,7 +153,7 @@ impl Datagrams {
     async fn exchange(&self, to: SocketAddr, frame: &Bytes, env: &Env) -> Outcome {
         let Ok(_permit) = self.sockets.acquire().await else { return Outcome::Failed(Failure::Closed) };
         let exchanged = async {
-            let socket = self.open(to)?;
+            let socket = net::UdpSocket::from_std(self.open(to)?)?;
             // Nobody else is heard, and a port without a receiver is an error.
             socket.connect(to).await?;
             socket.send(frame).await?;
@@ -185,7 +183,7 @@ impl Datagrams {
 }
 
 /// The acknowledgement; what is none is passed over.
-async fn answer(socket: &UdpSocket) -> io::Result<Ack> {
+async fn answer(socket: &net::UdpSocket) -> io::Result<Ack> {
     let mut buffer = [0; ANSWER_BYTES];
     loop {
         let length = socket.recv(&mut buffer).await?;
@@ -213,7 +211,7 @@ pub(crate) fn send(env: &Arc<Env>, to: Destination, frame: Bytes, then: Arc<Then
         });
         return;
     };
-    let outcome = match socket.try_send_to(&frame, to.addr) {
+    let outcome = match socket.send_to(&frame, to.addr) {
         Ok(_) => Outcome::Written,
         Err(error) => Outcome::Failed(failure(to.addr, &error)),
     };

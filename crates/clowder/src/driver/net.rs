@@ -34,13 +34,13 @@ fn socket(addr: SocketAddr) -> io::Result<TcpSocket> {
     if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
 }
 
-/// Receives datagrams at `addr`.
+/// Receives datagrams at `addr`: to read, and to write at once or not at all.
 ///
 /// Differs from Tomcat: it shares the port with other processes, of which one gets the datagrams, so that its range of
 /// ports is of no use. Test: two_nodes_do_not_share_a_port_for_datagrams.
-pub(crate) fn datagrams(addr: SocketAddr, options: &DatagramOptions) -> io::Result<UdpSocket> {
+pub(crate) fn datagrams(addr: SocketAddr, options: &DatagramOptions) -> io::Result<(UdpSocket, std::net::UdpSocket)> {
     let socket = std::net::UdpSocket::bind(addr)?;
     socket.set_nonblocking(true)?;
     options.apply(&socket)?;
-    UdpSocket::from_std(socket)
+    Ok((UdpSocket::from_std(socket.try_clone()?)?, socket))
 }

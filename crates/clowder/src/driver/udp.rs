@@ -2,7 +2,7 @@
 //!
 //! Each datagram is a whole: its frames are delivered and answered, what is wrong with it concerns nobody else.
 
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ const DATAGRAM_MAX: usize = 65_536;
 /// Pause after a failed read.
 const PAUSE: Duration = Duration::from_millis(100);
 /// What is not known of a datagram of the membership's group.
-const UNKNOWN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+const UNKNOWN: SocketAddr = SocketAddr::new(net::IpAddr::V4(net::Ipv4Addr::UNSPECIFIED), 0);
 
-/// Receives until aborted.
-pub(crate) async fn run(env: Arc<Env>, socket: UdpSocket) {
-    let socket = Arc::new(socket);
+/// Receives until aborted; `answers` is the same socket.
+pub(crate) async fn run(env: Arc<Env>, socket: UdpSocket, answers: net::UdpSocket) {
+    let answers = Arc::new(answers);
     let mut buffer = vec![0; DATAGRAM_MAX];
     loop {
         match socket.recv_from(&mut buffer).await {
-            Ok((length, from)) => received(&env, &socket, from, &buffer[..length]),
+            Ok((length, from)) => received(&env, &answers, from, &buffer[..length]),
             Err(error) => {
                 tracing::warn!(%error, "cannot read a datagram");
                 tokio::time::sleep(PAUSE).await;
@@ -39,12 +39,12 @@ pub(crate) async fn run(env: Arc<Env>, socket: UdpSocket) {
 /// Tomcat: `NioReceiver` reads it as if it were a connection.
 /// Differs from Tomcat: a datagram without a whole frame ends its receiver for ever.
 /// Test: a_stray_byte_is_counted_and_the_next_datagram_is_read.
-fn received(env: &Arc<Env>, socket: &Arc<UdpSocket>, from: SocketAddr, datagram: &[u8]) {
+fn received(env: &Arc<Env>, answers: &Arc<net::UdpSocket>, from: SocketAddr, datagram: &[u8]) {
     if env.budget.is_spent() {
         // Waiting would fill the system's buffer and lose the same without a word.
         return env.refusals.dropped(from, "no_room", "too much is unprocessed");
     }
-    let acks = env.registry.datagram(env, from, Some(Arc::clone(socket)));
+    let acks = env.registry.datagram(env, from, Some(Arc::clone(answers)));
     let mut inbound = Inbound::new(Arc::clone(env), Arc::clone(&acks));
     inbound.buffer().extend_from_slice(datagram);
     let result = inbound.received(datagram.len());

@@ -17,4 +17,5 @@ mod ordering;
 mod outcomes;
 mod stop;
 mod tomcat;
+mod udp;
 mod view;
