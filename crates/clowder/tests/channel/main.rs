@@ -13,6 +13,7 @@ mod fates;
 mod hostile;
 mod inbound;
 mod limits;
+mod multicast;
 mod ordering;
 mod outcomes;
 mod stop;
