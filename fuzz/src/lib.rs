@@ -9,6 +9,7 @@ mod chain;
 mod coordination;
 mod java;
 pub mod mutate;
+mod rpc;
 pub mod seeds;
 mod session;
 mod wire;
@@ -16,6 +17,7 @@ mod wire;
 pub use chain::chain_inbound;
 pub use coordination::coordination;
 pub use java::java_stream;
+pub use rpc::rpc;
 pub use session::{delta, session_message};
 pub use wire::{frame, member, message};
 
@@ -23,7 +25,7 @@ pub use wire::{frame, member, message};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test and the seeds.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("frame", frame),
     ("member", member),
     ("message", message),
@@ -32,4 +34,5 @@ pub const TARGETS: [Target; 8] = [
     ("delta", delta),
     ("chain_inbound", chain_inbound),
     ("coordination", coordination),
+    ("rpc", rpc),
 ];

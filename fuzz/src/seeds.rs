@@ -25,6 +25,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
         "delta" => deltas(),
         "chain_inbound" => bodies(),
         "coordination" => coordination(),
+        "rpc" => rpc_messages(),
         _ => Vec::new(),
     }
 }
@@ -87,6 +88,19 @@ fn deltas() -> Vec<(String, Vec<u8>)> {
     deltas
         .filter_map(|vector| Some((vector["name"].as_str()?.to_owned(), unhex(&vector["message"]["payload_hex"])?)))
         .collect()
+}
+
+/// The recorded RPC messages, and the plain one of the membership service.
+fn rpc_messages() -> Vec<(String, Vec<u8>)> {
+    let document = vectors("rpc-and-map.json");
+    let messages = document["messages"].as_array().expect("a list of messages").iter();
+    let alone = messages.filter_map(|vector| Some((vector["name"].as_str()?.to_owned(), unhex(&vector["hex"])?)));
+    let document = vectors("transport.json");
+    let frames = document.as_array().expect("transport.json is a list").iter();
+    let stop = frames.filter(|vector| vector["name"] == "static-service-stop");
+    let stop =
+        stop.filter_map(|vector| Some(("plain_stop".to_owned(), unhex(&vector["fields"]["data"][0]["message"])?)));
+    alone.filter(|(name, _)| name.contains("rpc")).chain(stop).collect()
 }
 
 /// The messages inside of the recorded frames, good and bad.

@@ -13,6 +13,7 @@ pub mod election;
 pub mod group;
 pub mod link;
 mod now;
+pub mod rpc;
 mod secret_hash;
 pub mod session;
 pub mod wire;

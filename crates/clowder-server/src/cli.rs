@@ -3,12 +3,16 @@
 //! Only parsing and values live here; what a command does is in the file of its name. A value that parses is usable:
 //! everything that can be refused without touching the machine is refused here, with exit code 2.
 
+mod channel;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use channel::{ChainSource, ChannelArgs, ChannelKind, EndArgs, ListenArgs, SendArgs};
 
 /// `clowder`, with everything behind it.
 #[derive(Debug, Parser)]
@@ -22,6 +26,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     after_long_help = "First steps:\n  \
                        clowder demo                 three nodes on this machine and a tour to copy and paste\n  \
                        clowder node                 one node on 127.0.0.1:8080\n  \
+                       clowder channel --help       messages by hand, beside Tomcats too\n  \
                        clowder decode --help        read captured cluster traffic\n\n\
                        Exit codes: 0 success, 1 failure while running (the reason is on standard error), \
                        2 wrong usage."
@@ -42,6 +47,8 @@ pub(crate) enum Command {
     Node(Box<NodeArgs>),
     /// Start three nodes on this machine and show what they are good for.
     Demo(DemoArgs),
+    /// Take part in a channel by hand: receive, send.
+    Channel(ChannelArgs),
     /// Measure the channel, the sessions or the state transfer on this machine.
     Bench(BenchArgs),
     /// Explain captured bytes as JSON.
@@ -280,6 +287,8 @@ pub(crate) enum DecodeKind {
     Delta,
     /// The body of a message between coordinators.
     Coordination,
+    /// The body of an RPC message, or what the static membership service says plainly.
+    Rpc,
 }
 
 /// How sessions are kept.

@@ -11,6 +11,7 @@ mod frames;
 mod input;
 mod java;
 mod member;
+mod rpc;
 mod session;
 mod value;
 
@@ -73,6 +74,7 @@ fn decode(kind: DecodeKind, bytes: &Bytes) -> Result<Decoded, Malformed> {
         DecodeKind::Session => session::decode(bytes),
         DecodeKind::Delta => delta::decode(bytes),
         DecodeKind::Coordination => coordination::decode(bytes),
+        DecodeKind::Rpc => rpc::decode(bytes),
     }
 }
 
@@ -120,6 +122,7 @@ fn kind_name(kind: DecodeKind) -> &'static str {
         DecodeKind::Session => "session message",
         DecodeKind::Delta => "delta",
         DecodeKind::Coordination => "message of a coordinator",
+        DecodeKind::Rpc => "RPC message",
     }
 }
 
