@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
+use clowder_proto::election::CoordinatorConfig;
 use clowder_proto::wire::{Capabilities, Member, Message};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -15,7 +16,7 @@ use crate::config::{ChannelLimits, Timeouts};
 use crate::driver::control::Control;
 use crate::driver::deliver::Batch;
 use crate::driver::env::Env;
-use crate::driver::{accept, held, net, service};
+use crate::driver::{accept, coordinator, held, net, service};
 use crate::error::StartError;
 use crate::membership::{MembershipConfig, Multicast, StaticMember, StaticService};
 use crate::rpc;
@@ -137,6 +138,14 @@ impl ChannelBuilder {
         self
     }
 
+    /// Agree on a leader with the other members, all of which need the same. Its place is at the top of the chain unless
+    /// the chain names one. Default: nobody leads.
+    #[must_use]
+    pub fn coordinator(mut self, coordinator: CoordinatorConfig) -> Self {
+        self.membership.coordinator = Some(coordinator);
+        self
+    }
+
     /// The limits of the data path.
     #[must_use]
     pub fn limits(mut self, limits: ChannelLimits) -> Self {
@@ -160,7 +169,9 @@ impl ChannelBuilder {
     /// Outside of a tokio runtime.
     pub async fn start(self) -> Result<Channel, StartError> {
         let handle = Handle::current();
-        let (chain, warnings) = self.chain.build()?;
+        let mut chain = self.chain.clone();
+        self.membership.place(&mut chain);
+        let (chain, warnings) = chain.build()?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
@@ -183,10 +194,12 @@ impl ChannelBuilder {
         }
         local.payload = self.payload;
         local.extension = Capabilities::ALL.encode();
+        let (coordination, coordinator) =
+            coordinator::prepare(membership.coordinator.clone(), &local, &self.limits.wire);
         let control = Control::start(membership, chain.clone(), local.clone(), self.limits.wire.clone())?;
         let changes = control.changes();
         let datagrams = control.datagram_messages();
-        let env = Env::new(handle.clone(), self.limits, self.timeouts, control, chain, fastrand::u64(..));
+        let env = Env::new(handle.clone(), self.limits, self.timeouts, control, coordination, chain, fastrand::u64(..));
         let channel = Channel::new(Inner {
             env: Arc::clone(&env),
             encoder: Encoder::new(&local),
@@ -202,6 +215,9 @@ impl ChannelBuilder {
             handle.spawn(accept::run(Arc::clone(&env), listener)).abort_handle(),
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),
             handle.spawn(follow(Arc::clone(&env), changes)).abort_handle(),
+            handle
+                .spawn(coordinator::run(Arc::clone(&env), channel.downgrade(), coordinator, env.control.changes()))
+                .abort_handle(),
         ];
         if !env.chain.is_empty() {
             tasks.push(handle.spawn(held::keep_time(Arc::downgrade(&env))).abort_handle());

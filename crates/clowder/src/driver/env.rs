@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use super::accept::Registry;
 use super::budget::Budget;
 use super::control::Control;
+use super::coordinator::Coordination;
 use super::linger::LastHeard;
 use super::peer::Peer;
 use super::refused::Refusals;
@@ -45,6 +46,7 @@ pub(crate) struct Env {
     pub(crate) chain: Chain,
     pub(crate) metrics: Metrics,
     pub(crate) control: Control,
+    pub(crate) coordination: Coordination,
     pub(crate) refusals: Refusals,
     pub(crate) dedup: Mutex<Dedup<Ticket>>,
     pub(crate) registry: Registry,
@@ -68,6 +70,7 @@ impl Env {
         limits: ChannelLimits,
         timeouts: Timeouts,
         control: Control,
+        coordination: Coordination,
         chain: Chain,
         secret: u64,
     ) -> Arc<Env> {
@@ -77,6 +80,7 @@ impl Env {
             chain,
             metrics: Metrics::new(),
             control,
+            coordination,
             refusals: Refusals::default(),
             dedup: Mutex::new(Dedup::new(limits.dedup.clone(), secret)),
             registry: Registry::default(),

@@ -5,6 +5,7 @@ pub(crate) mod acks;
 mod budget;
 mod conn;
 pub(crate) mod control;
+pub(crate) mod coordinator;
 pub(crate) mod deliver;
 mod dial;
 mod drops;
