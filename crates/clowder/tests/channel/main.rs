@@ -23,5 +23,6 @@ mod ordering;
 mod outcomes;
 mod stop;
 mod tomcat;
+mod transport;
 mod udp;
 mod view;
