@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
@@ -16,9 +16,10 @@ use crate::config::{self, ChannelLimits, Timeouts};
 use crate::driver::control::{Control, StartError as MembershipError};
 use crate::driver::datagrams::Datagrams;
 use crate::driver::env::{Env, Settings};
-use crate::driver::{accept, held, net, udp};
+use crate::driver::{accept, held, net, service, udp};
 use crate::error::StartError;
-use crate::membership::{MembershipConfig, Multicast, StaticMember};
+use crate::membership::{MembershipConfig, Multicast, StaticMember, StaticService};
+use crate::rpc;
 use crate::send::Encoder;
 use crate::transport::{ReceiverKind, Sockets, TransportConfig};
 use crate::view::ViewChanges;
@@ -155,6 +156,13 @@ impl ChannelBuilder {
         self
     }
 
+    /// Find others by the static membership service. Default: not.
+    #[must_use]
+    pub fn static_service(mut self, service: StaticService) -> Self {
+        self.membership.service = Some(service);
+        self
+    }
+
     /// Everything about membership at once, replacing what was configured before.
     #[must_use]
     pub fn membership(mut self, membership: MembershipConfig) -> Self {
@@ -208,22 +216,9 @@ impl ChannelBuilder {
         let mut membership = self.membership.clone();
         membership.apply(&self.chain);
         let listener = bind(&self.listen, |addr| net::listen(addr, &self.sockets.accepted))?;
-        let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
-        let unique_id = match self.unique_id {
-            Some(id) => id,
-            None => random_id()?,
-        };
         let udp = self.udp.as_deref();
         let udp = udp.map(|at| bind(at, |addr| net::datagrams(addr, &self.sockets.udp_received))).transpose()?;
-        let mut local = Member::new(self.announced(bound)?, unique_id);
-        local.secure_port = self.secure_port.map_or(-1, i32::from);
-        if let Some((_, udp)) = &udp {
-            let bound = udp.local_addr().map_err(|source| StartError::Announce { source })?;
-            local.udp_port = bound.port().into();
-        }
-        local.domain = self.domain;
-        local.payload = self.payload;
-        local.extension = Capabilities::ALL.encode();
+        let local = self.local(&listener, udp.as_ref().map(|(_, socket)| socket), &membership)?;
         let mut limits = self.limits;
         if let ReceiverKind::Threads { max_threads } = self.receiver {
             limits.connections_max = limits.connections_max.min(max_threads);
@@ -241,6 +236,17 @@ impl ChannelBuilder {
         let link = config::link(&limits, &self.timeouts, self.failed_ack_is_error);
         let settings = Settings { limits, timeouts: self.timeouts, link, sockets: self.sockets };
         let env = Env::new(handle.clone(), settings, chain, control, datagrams);
+        let channel = Channel::new(Inner {
+            env: Arc::clone(&env),
+            encoder: Encoder::new(&local),
+            local,
+            tasks: OnceLock::new(),
+            stopped: watch::Sender::new(false),
+            extensions: Mutex::new(HashMap::new()),
+        });
+        // Before a connection is read: answers to the first questions of the membership may be there already.
+        rpc::listen(&channel);
+        service::listen(&env);
         let mut tasks = vec![
             handle.spawn(accept::run(Arc::clone(&env), listener, self.receiver)).abort_handle(),
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),
@@ -255,14 +261,35 @@ impl ChannelBuilder {
         if let Some(messages) = multicast {
             tasks.push(handle.spawn(udp::deliver(Arc::clone(&env), messages)).abort_handle());
         }
-        Ok(Channel::new(Inner {
-            env,
-            encoder: Encoder::new(&local),
-            local,
-            tasks,
-            stopped: watch::Sender::new(false),
-            extensions: Mutex::new(HashMap::new()),
-        }))
+        channel.runs(tasks);
+        Ok(channel)
+    }
+
+    /// This node, as the others see it.
+    fn local(
+        &self,
+        listener: &net::TcpListener,
+        udp: Option<&UdpSocket>,
+        membership: &MembershipConfig,
+    ) -> Result<Member, StartError> {
+        let failed = |source| StartError::Announce { source };
+        let unique_id = self.unique_id.map_or_else(random_id, Ok)?;
+        let mut local = Member::new(self.announced(listener.local_addr().map_err(failed)?)?, unique_id);
+        local.secure_port = self.secure_port.map_or(-1, i32::from);
+        if let Some(udp) = udp {
+            local.udp_port = udp.local_addr().map_err(failed)?.port().into();
+        }
+        local.domain = self.domain.clone();
+        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
+            tracing::warn!(
+                node = %local.domain.escape_ascii(),
+                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
+                "this node is of another domain than it sees: members with the same filter do not see it"
+            );
+        }
+        local.payload = self.payload.clone();
+        local.extension = Capabilities::ALL.encode();
+        Ok(local)
     }
 
     /// What to tell others.
@@ -277,7 +304,8 @@ impl ChannelBuilder {
         if !bound.ip().is_unspecified() {
             return Ok(bound);
         }
-        let others = self.membership.members.iter().map(|member| member.addr);
+        let contacts = self.membership.service.iter().flat_map(|service| &service.members);
+        let others = self.membership.members.iter().chain(contacts).map(|member| member.addr);
         let mut last = None;
         for towards in others.chain([ELSEWHERE]) {
             let any: IpAddr =
@@ -333,6 +361,7 @@ async fn follow(env: Arc<Env>, mut changes: ViewChanges) {
     while let Some(change) = changes.next().await {
         for (member, _) in &change.left {
             env.left(&member.id);
+            env.chain.member_left(&member.id);
             held::flush(&env, &member.id, Flush::Left);
         }
         change.joined.iter().chain(&change.updated).for_each(|member| env.heard(member));

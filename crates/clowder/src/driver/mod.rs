@@ -20,6 +20,7 @@ pub(crate) mod peer;
 mod probe;
 pub(crate) mod random;
 pub(crate) mod refused;
+pub(crate) mod service;
 mod threads;
 pub(crate) mod udp;
 pub(crate) mod waiters;
