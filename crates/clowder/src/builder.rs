@@ -227,19 +227,9 @@ impl ChannelBuilder {
         let mut membership = self.membership.clone();
         membership.apply(&self.chain);
         let listener = bind(&self.listen, |addr| net::listen(addr, &self.sockets.accepted))?;
-        let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
         let udp = self.udp.as_deref();
         let udp = udp.map(|at| bind(at, |addr| net::datagrams(addr, &self.sockets.udp_received))).transpose()?;
-        let udp_port = udp.as_ref().map(|(_, udp)| udp.local_addr()).transpose();
-        let udp_port = udp_port.map_err(|source| StartError::Announce { source })?.map(|bound| bound.port());
-        let local = self.local(bound, udp_port)?;
-        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
-            tracing::warn!(
-                node = %local.domain.escape_ascii(),
-                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
-                "this node is of another domain than it sees: members with the same filter do not see it"
-            );
-        }
+        let local = self.local(&listener, udp.as_ref().map(|(_, socket)| socket), &membership)?;
         let mut limits = self.limits;
         if let ReceiverKind::Threads { max_threads } = self.receiver {
             limits.connections_max = limits.connections_max.min(max_threads);
@@ -290,19 +280,34 @@ impl ChannelBuilder {
         Ok(channel)
     }
 
-    /// This node, as it tells the others.
-    fn local(&self, bound: SocketAddr, udp_port: Option<u16>) -> Result<Member, StartError> {
+    /// This node, as the others see it.
+    fn local(
+        &self,
+        listener: &net::TcpListener,
+        udp: Option<&UdpSocket>,
+        membership: &MembershipConfig,
+    ) -> Result<Member, StartError> {
+        let failed = |source| StartError::Announce { source };
         let unique_id = self.unique_id.map_or_else(random_id, Ok)?;
-        let mut local = Member::new(self.announced(bound)?, unique_id);
+        let mut local = Member::new(self.announced(listener.local_addr().map_err(failed)?)?, unique_id);
         local.secure_port = self.secure_port.map_or(-1, i32::from);
-        local.udp_port = udp_port.map_or(-1, i32::from);
+        if let Some(udp) = udp {
+            local.udp_port = udp.local_addr().map_err(failed)?.port().into();
+        }
         local.domain = self.domain.clone();
+        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
+            tracing::warn!(
+                node = %local.domain.escape_ascii(),
+                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
+                "this node is of another domain than it sees: members with the same filter do not see it"
+            );
+        }
         local.payload = self.payload.clone();
         local.extension = Capabilities::ALL.encode();
         Ok(local)
     }
 
-    /// The address to tell others.
+    /// What to tell others.
     ///
     /// Differs from Tomcat: it announces 0.0.0.0 when it listens there, which nobody can connect to. Test:
     /// a_node_that_listens_everywhere_announces_an_address_that_can_be_reached.

@@ -3,11 +3,6 @@
 
 #![allow(clippy::unwrap_used)] // in tests a panic is the right report
 
-use clowder::ReceiverKind;
-
-/// Who reads in these tests; `threads.rs` runs them with threads.
-const RECEIVER: ReceiverKind = ReceiverKind::Async;
-
 mod counts;
 mod nodes;
 mod proxy;
@@ -24,5 +19,6 @@ mod ordering;
 mod outcomes;
 mod stop;
 mod tomcat;
+mod transport;
 mod udp;
 mod view;
