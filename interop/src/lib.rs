@@ -20,6 +20,7 @@
 pub mod browser;
 pub mod java;
 pub mod load;
+pub mod lossy;
 pub mod netns;
 pub mod node;
 pub mod process;

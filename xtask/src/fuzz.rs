@@ -8,8 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{Program, which};
 use crate::test::lock_flag;
 
-const TARGETS: [&str; 7] =
-    ["frame", "message", "member", "java_stream", "session_message", "delta", "chain_inbound"];
+const TARGETS: [&str; 7] = ["frame", "message", "member", "java_stream", "session_message", "delta", "chain_inbound"];
 const SECONDS: u64 = 120;
 
 /// `cargo xtask fuzz [TARGET] [--seconds N]`.

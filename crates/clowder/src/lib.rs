@@ -21,7 +21,7 @@ pub use self::http::{ResponseFuture, SameSite, SessionLayer, SessionService};
 pub use builder::ChannelBuilder;
 pub use channel::Channel;
 pub use clowder_proto::chain;
-pub use clowder_proto::wire::{Member, MemberId, Message, MessageId, options};
+pub use clowder_proto::wire::{Ack, Member, MemberId, Message, MessageId, options};
 pub use config::{ChannelLimits, Timeouts};
 pub use driver::refused::{Refusal, RefusalEvents};
 pub use error::{Full, SendError, SendFailure, StartError};

@@ -110,6 +110,9 @@ pub struct DetectorConfig {
     pub ping_interval: Duration,
     /// Probe every member in that period. Default false. Tomcat: `TcpPingInterceptor` above a `TcpFailureDetector`.
     pub ping_all: bool,
+    /// So many probes in a row must be met by silence before a member is given up; an answer that it is not there
+    /// counts at once. Default 3, which is 3.2 s with the default `connect_timeout`.
+    pub silent_probes: u32,
     /// First pause before a candidate that did not answer is tried again; it doubles from there. Default 500 ms.
     pub retry_min: Duration,
     /// Longest pause between two tries. Default 5 s.
@@ -133,6 +136,7 @@ impl Default for DetectorConfig {
             suspect_interval: Duration::from_secs(5),
             ping_interval: Duration::from_secs(5),
             ping_all: false,
+            silent_probes: 3,
             retry_min: Duration::from_millis(500),
             retry_max: Duration::from_secs(5),
             lateness_max: Duration::from_millis(500),
