@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod chain;
+mod fragments;
 mod java;
 pub mod mutate;
 pub mod seeds;
@@ -13,6 +14,7 @@ mod session;
 mod wire;
 
 pub use chain::chain_inbound;
+pub use fragments::chain_fragments;
 pub use java::java_stream;
 pub use session::{delta, session_message};
 pub use wire::{frame, member, message};
@@ -21,7 +23,7 @@ pub use wire::{frame, member, message};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test and the seeds.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("frame", frame),
     ("member", member),
     ("message", message),
@@ -29,4 +31,5 @@ pub const TARGETS: [Target; 7] = [
     ("session_message", session_message),
     ("delta", delta),
     ("chain_inbound", chain_inbound),
+    ("chain_fragments", chain_fragments),
 ];
