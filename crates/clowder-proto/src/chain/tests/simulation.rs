@@ -50,7 +50,7 @@ struct Faults {
 type Sent = (usize, u32);
 
 enum Event {
-    Packet { shipment: usize, parcel: usize, to: usize, message: Message },
+    Packet { shipment: usize, parcel: usize, to: usize, message: Box<Message> },
     Left { at: usize, who: usize },
     Send { from: usize },
 }
@@ -222,7 +222,7 @@ impl Net {
                 let copies = 1 + u64::from(self.random.chance(self.faults.copies));
                 for _ in 0..copies {
                     let delay = self.random.below(self.faults.delay_max);
-                    let message = one.draft.clone().into_message(member(sent.0));
+                    let message = Box::new(one.draft.clone().into_message(member(sent.0)));
                     self.later(delay, Event::Packet { shipment, parcel, to, message });
                 }
             }
@@ -307,7 +307,7 @@ impl Net {
             }
             let Some(Reverse((_, id))) = self.queue.pop() else { break };
             match self.events.remove(&id).expect("an event") {
-                Event::Packet { shipment, parcel, to, message } => self.packet(shipment, parcel, to, message),
+                Event::Packet { shipment, parcel, to, message } => self.packet(shipment, parcel, to, *message),
                 Event::Left { at, who } => self.left(at, who),
                 Event::Send { from } => {
                     let others = (0..self.chains.len()).filter(|node| *node != from);
