@@ -6,16 +6,20 @@
 #![forbid(unsafe_code)]
 
 mod chain;
+mod coordination;
 mod fragments;
 mod java;
 pub mod mutate;
+mod rpc;
 pub mod seeds;
 mod session;
 mod wire;
 
 pub use chain::chain_inbound;
+pub use coordination::coordination;
 pub use fragments::chain_fragments;
 pub use java::java_stream;
+pub use rpc::rpc;
 pub use session::{delta, session_message};
 pub use wire::{frame, member, message};
 
@@ -23,7 +27,7 @@ pub use wire::{frame, member, message};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test and the seeds.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: &[Target] = &[
     ("frame", frame),
     ("member", member),
     ("message", message),
@@ -32,4 +36,6 @@ pub const TARGETS: [Target; 8] = [
     ("delta", delta),
     ("chain_inbound", chain_inbound),
     ("chain_fragments", chain_fragments),
+    ("rpc", rpc),
+    ("coordination", coordination),
 ];

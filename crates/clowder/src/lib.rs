@@ -10,12 +10,16 @@ mod inbox;
 pub mod membership;
 pub mod metrics;
 mod outgoing;
+mod pause;
 mod route;
+mod rpc;
 mod send;
 mod session;
 mod sessions;
+pub mod transport;
 mod value;
 pub mod view;
+mod way;
 
 pub use self::http::{ResponseFuture, SameSite, SessionLayer, SessionService};
 pub use builder::ChannelBuilder;
@@ -26,8 +30,13 @@ pub use config::{ChannelLimits, Timeouts};
 pub use driver::refused::{Refusal, RefusalEvents};
 pub use error::{Full, SendError, SendFailure, StartError};
 pub use inbox::{Delivery, Inbox};
-pub use membership::{Multicast, StaticMember};
+pub use membership::{Multicast, StaticMember, StaticService};
 pub use route::Listener;
+pub use rpc::{
+    CallsConfig, RpcChannel, RpcChannelBuilder, RpcChannelLimits, RpcError, RpcFate, RpcLeftOver, RpcMode, RpcReply,
+    RpcRequest, RpcResult,
+};
 pub use send::{Fate, Pending, Receipt, SendOptions};
 pub use session::Session;
 pub use sessions::{Replication, SessionError, SessionStats, Sessions, SessionsBuilder};
+pub use transport::{ReceiverKind, TransportConfig};

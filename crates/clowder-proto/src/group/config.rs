@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::ServiceConfig;
 use crate::wire::{Limits, Member};
 
 /// Settings of one [`Group`](super::Group).
@@ -18,13 +19,15 @@ pub struct GroupConfig {
     /// its record here says, until its own messages say otherwise. Default none: members of every domain. Tomcat:
     /// `DomainFilterInterceptor.domain`.
     pub domain: Option<Bytes>,
+    /// The static membership service, if it is used.
+    pub service: Option<ServiceConfig>,
     /// How a member is found to be alive or dead.
     pub detector: DetectorConfig,
     /// Pings to the members, if they are sent. Default none.
     pub pings: Option<PingConfig>,
     /// Options of start and stop notices. Default 0, as Tomcat's `StaticMembershipInterceptor.optionFlag`.
     pub notice_flag: i32,
-    /// Most members and candidates that heartbeats can bring in; configured members come on top. Default 1024.
+    /// Most members and candidates that heartbeats and the membership service can bring in; configured members come on top. Default 1024.
     pub members_max: usize,
     /// Bounds for records and frames in datagrams.
     pub limits: Limits,
@@ -38,6 +41,7 @@ impl Default for GroupConfig {
             heartbeats: None,
             configured: Vec::new(),
             domain: None,
+            service: None,
             detector: DetectorConfig::default(),
             pings: None,
             notice_flag: 0,

@@ -11,7 +11,6 @@ use crate::wire::{Member, MemberId, Message, WireError};
 /// One thing to do, or to know.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "few at a time, each moved once")]
 pub enum GroupOut {
     /// Send this datagram to the multicast group.
     Multicast(Bytes),
@@ -35,6 +34,23 @@ pub enum GroupOut {
         notice: Notice,
         /// The message.
         message: Message,
+    },
+    /// Send this message of the membership service to this member, once, without an acknowledgement.
+    Service {
+        /// The destination.
+        to: Member,
+        /// What to send.
+        message: Message,
+    },
+    /// The same to a configured contact, on a connection of its own: exactly one
+    /// [`Group::contacted`](super::Group::contacted) answers.
+    Contact {
+        /// The destination; its unique id may not be its own.
+        to: Member,
+        /// What to send.
+        message: Message,
+        /// Time for the connection.
+        connect_timeout: Duration,
     },
     /// The members have changed.
     View(ViewUpdate),
@@ -178,6 +194,8 @@ pub enum DropCause {
     UnknownShutdown,
     /// The record is of another domain.
     OtherDomain,
+    /// A message of the membership service about another member than its sender.
+    ForeignRecord,
 }
 
 impl DropCause {
@@ -192,6 +210,7 @@ impl DropCause {
             DropCause::TableFull { .. } => "table_full",
             DropCause::UnknownShutdown => "unknown_shutdown",
             DropCause::OtherDomain => "other_domain",
+            DropCause::ForeignRecord => "foreign_record",
         }
     }
 }
