@@ -47,6 +47,11 @@ pub(crate) struct EndArgs {
     #[arg(long, value_name = "ADDR", value_parser = listen)]
     pub(crate) cluster: Option<String>,
 
+    /// Receive datagrams too, which `--options udp` asks for: IP:PORT, or IP:FIRST-LAST of which the first free port is
+    /// taken. Default: not.
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
+    pub(crate) udp: Option<String>,
+
     /// Name of this member, 32 hexadecimal digits. Default: a random one.
     #[arg(long, value_name = "HEX32")]
     pub(crate) id: Option<UniqueId>,
