@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
+use clowder_proto::election::CoordinatorConfig;
 use clowder_proto::wire::{Capabilities, Member};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -16,7 +17,7 @@ use crate::config::{self, ChannelLimits, Timeouts};
 use crate::driver::control::{Control, StartError as MembershipError};
 use crate::driver::datagrams::Datagrams;
 use crate::driver::env::{Env, Settings};
-use crate::driver::{accept, held, net, service, udp};
+use crate::driver::{accept, coordinator, held, net, service, udp};
 use crate::error::StartError;
 use crate::membership::{MembershipConfig, Multicast, StaticMember, StaticService};
 use crate::rpc;
@@ -186,6 +187,14 @@ impl ChannelBuilder {
         self
     }
 
+    /// Agree on a leader with the other members, all of which need the same. Its place is at the top of the chain unless
+    /// the chain names one. Default: nobody leads.
+    #[must_use]
+    pub fn coordinator(mut self, coordinator: CoordinatorConfig) -> Self {
+        self.membership.coordinator = Some(coordinator);
+        self
+    }
+
     /// The limits of the data path.
     #[must_use]
     pub fn limits(mut self, limits: ChannelLimits) -> Self {
@@ -209,7 +218,9 @@ impl ChannelBuilder {
     /// Outside of a tokio runtime.
     pub async fn start(self) -> Result<Channel, StartError> {
         let handle = Handle::current();
-        let (chain, warnings) = self.chain.build()?;
+        let mut chain = self.chain.clone();
+        self.membership.place(&mut chain);
+        let (chain, warnings) = chain.build()?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
@@ -230,12 +241,13 @@ impl ChannelBuilder {
             limits.queue_bytes_max,
         )
         .map_err(MembershipError::Multicast)?;
+        let (coordination, coordinator) = coordinator::prepare(membership.coordinator.clone(), &local, &limits.wire);
         let control = Control::start(membership, chain.clone(), local.clone(), limits.wire.clone())?;
         let changes = control.changes();
         let multicast = control.datagram_messages();
         let link = config::link(&limits, &self.timeouts, self.failed_ack_is_error);
         let settings = Settings { limits, timeouts: self.timeouts, link, sockets: self.sockets };
-        let env = Env::new(handle.clone(), settings, chain, control, datagrams);
+        let env = Env::new(handle.clone(), settings, chain, control, coordination, datagrams);
         let channel = Channel::new(Inner {
             env: Arc::clone(&env),
             encoder: Encoder::new(&local),
@@ -251,6 +263,9 @@ impl ChannelBuilder {
             handle.spawn(accept::run(Arc::clone(&env), listener, self.receiver)).abort_handle(),
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),
             handle.spawn(follow(Arc::clone(&env), changes)).abort_handle(),
+            handle
+                .spawn(coordinator::run(Arc::clone(&env), channel.downgrade(), coordinator, env.control.changes()))
+                .abort_handle(),
         ];
         if !env.chain.is_empty() {
             tasks.push(handle.spawn(held::keep_time(Arc::downgrade(&env))).abort_handle());
