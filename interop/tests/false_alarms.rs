@@ -2,7 +2,7 @@
 //!
 //! `CLOWDER_SOAK_SECONDS` sets how long is watched; the runs of every day watch a short while.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -10,6 +10,8 @@ use clowder_interop::lossy::{Impairment, LossyNetwork};
 use clowder_interop::{Browser, Kind, Node, NodeConfig, PATIENCE, Seat, Seats, netns, skip_unless, wait_until};
 
 const NODES: usize = 3;
+/// Each node has one user.
+const BETWEEN_REQUESTS: Duration = Duration::from_millis(20);
 
 fn seconds() -> Duration {
     let text = std::env::var("CLOWDER_SOAK_SECONDS").unwrap_or_default();
@@ -39,13 +41,15 @@ fn watch(multicast: bool) -> Result<()> {
     for node in &nodes {
         wait_until("all members", PATIENCE, || Ok(joined(node) >= NODES - 1))?;
     }
-    let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let mut users = Vec::new();
         for node in &nodes {
-            let (over, http) = (&over, node.http.clone());
+            let (over, is_over) = std::sync::mpsc::channel::<()>();
+            users.push(over);
+            let http = node.http.clone();
             scope.spawn(move || {
                 let user = Browser::new();
-                while !over.load(Ordering::Relaxed) {
+                while is_over.recv_timeout(BETWEEN_REQUESTS) == Err(RecvTimeoutError::Timeout) {
                     // Late answers are no failure here.
                     let _ = user.get_at(&http, "op=inc");
                 }
@@ -55,7 +59,7 @@ fn watch(multicast: bool) -> Result<()> {
         let alarm = wait_until("the end of the watch", seconds() + PATIENCE, || {
             Ok(Instant::now() >= end || nodes.iter().any(|node| !removals(node).is_empty()))
         });
-        over.store(true, Ordering::Relaxed);
+        drop(users);
         alarm
     })?;
     for node in &nodes {

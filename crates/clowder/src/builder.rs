@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
@@ -15,9 +15,10 @@ use crate::config::{ChannelLimits, Timeouts};
 use crate::driver::control::Control;
 use crate::driver::deliver::Batch;
 use crate::driver::env::Env;
-use crate::driver::{accept, held, net};
+use crate::driver::{accept, held, net, service};
 use crate::error::StartError;
-use crate::membership::{MembershipConfig, Multicast, StaticMember};
+use crate::membership::{MembershipConfig, Multicast, StaticMember, StaticService};
+use crate::rpc;
 use crate::send::Encoder;
 use crate::view::ViewChanges;
 
@@ -106,6 +107,13 @@ impl ChannelBuilder {
         self
     }
 
+    /// Find others by the static membership service. Default: not.
+    #[must_use]
+    pub fn static_service(mut self, service: StaticService) -> Self {
+        self.membership.service = Some(service);
+        self
+    }
+
     /// Everything about membership at once, replacing what was configured before.
     #[must_use]
     pub fn membership(mut self, membership: MembershipConfig) -> Self {
@@ -166,12 +174,30 @@ impl ChannelBuilder {
         };
         let mut local = Member::new(self.announced(bound)?, unique_id);
         local.domain = self.domain;
+        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
+            tracing::warn!(
+                node = %local.domain.escape_ascii(),
+                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
+                "this node is of another domain than it sees: members with the same filter do not see it"
+            );
+        }
         local.payload = self.payload;
         local.extension = Capabilities::ALL.encode();
         let control = Control::start(membership, chain.clone(), local.clone(), self.limits.wire.clone())?;
         let changes = control.changes();
         let datagrams = control.datagram_messages();
         let env = Env::new(handle.clone(), self.limits, self.timeouts, control, chain, fastrand::u64(..));
+        let channel = Channel::new(Inner {
+            env: Arc::clone(&env),
+            encoder: Encoder::new(&local),
+            local,
+            tasks: OnceLock::new(),
+            stopped: watch::Sender::new(false),
+            extensions: Mutex::new(HashMap::new()),
+        });
+        // Before a connection is read: answers to the first questions of the membership may be there already.
+        rpc::listen(&channel);
+        service::listen(&env);
         let mut tasks = vec![
             handle.spawn(accept::run(Arc::clone(&env), listener)).abort_handle(),
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),
@@ -183,14 +209,8 @@ impl ChannelBuilder {
         if let Some(datagrams) = datagrams {
             tasks.push(handle.spawn(deliver_datagrams(Arc::clone(&env), datagrams)).abort_handle());
         }
-        Ok(Channel::new(Inner {
-            env,
-            encoder: Encoder::new(&local),
-            local,
-            tasks,
-            stopped: watch::Sender::new(false),
-            extensions: Mutex::new(HashMap::new()),
-        }))
+        channel.runs(tasks);
+        Ok(channel)
     }
 
     fn bind(&self) -> Result<net::TcpListener, StartError> {
@@ -219,7 +239,8 @@ impl ChannelBuilder {
         if !bound.ip().is_unspecified() {
             return Ok(bound);
         }
-        let others = self.membership.members.iter().map(|member| member.addr);
+        let contacts = self.membership.service.iter().flat_map(|service| &service.members);
+        let others = self.membership.members.iter().chain(contacts).map(|member| member.addr);
         let mut last = None;
         for towards in others.chain([ELSEWHERE]) {
             let any: IpAddr =
@@ -260,6 +281,7 @@ async fn follow(env: Arc<Env>, mut changes: ViewChanges) {
     while let Some(change) = changes.next().await {
         for (member, _) in &change.left {
             env.left(&member.id);
+            env.chain.member_left(&member.id);
             held::flush(&env, &member.id, Flush::Left);
         }
         change.joined.iter().chain(&change.updated).for_each(|member| env.heard(member));

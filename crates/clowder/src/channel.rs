@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -39,7 +39,8 @@ pub(crate) struct Inner {
     pub(crate) env: Arc<Env>,
     pub(crate) local: Member,
     pub(crate) encoder: Encoder,
-    pub(crate) tasks: Vec<AbortHandle>,
+    /// Ended with the channel. Set once, when it starts.
+    pub(crate) tasks: OnceLock<Vec<AbortHandle>>,
     pub(crate) stopped: watch::Sender<bool>,
     pub(crate) extensions: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
@@ -52,6 +53,12 @@ impl Channel {
 
     pub(crate) fn new(inner: Inner) -> Channel {
         Channel { inner: Arc::new(inner) }
+    }
+
+    /// These tasks end with the channel.
+    pub(crate) fn runs(&self, tasks: Vec<AbortHandle>) {
+        let set = self.inner.tasks.set(tasks);
+        debug_assert!(set.is_ok(), "a channel starts once");
     }
 
     /// This node, as the others see it.
@@ -88,6 +95,12 @@ impl Channel {
     /// From now on this listener sees messages before the inbox and before listeners that come later.
     pub fn listen_for(&self, listener: Arc<dyn Listener>) {
         self.inner.env.router.add(listener);
+    }
+
+    /// No message goes to this listener any more; one that it is just being given is its last. Pass a clone of what was
+    /// given to [`Channel::listen_for`].
+    pub fn stop_listening(&self, listener: &Arc<dyn Listener>) {
+        self.inner.env.router.remove(listener);
     }
 
     /// Send a message and wait for its fate at each target, as the options say. Waits while the queue of a target is
@@ -267,8 +280,24 @@ impl Channel {
 
     /// Returns when the channel has stopped.
     pub async fn stopped(&self) {
+        self.until_stopped().await;
+    }
+
+    /// As [`Channel::stopped`], without keeping the node running.
+    pub(crate) fn until_stopped(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut stopped = self.inner.stopped.subscribe();
-        let _ = stopped.wait_for(|stopped| *stopped).await; // an error: everything is gone, so it stopped
+        async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await; // an error: everything is gone, so it stopped
+        }
+    }
+
+    pub(crate) fn env(&self) -> &Arc<Env> {
+        &self.inner.env
+    }
+
+    /// A handle that does not keep the node running.
+    pub(crate) fn downgrade(&self) -> WeakChannel {
+        WeakChannel { inner: Arc::downgrade(&self.inner) }
     }
 
     /// Something of another module that lives as long as the channel; made if it is not there.
@@ -276,6 +305,19 @@ impl Channel {
         let mut extensions = self.inner.extensions.lock().unwrap_or_else(PoisonError::into_inner);
         let extension = extensions.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(make()));
         Arc::downcast(Arc::clone(extension)).expect("the key is the type")
+    }
+}
+
+/// See [`Channel::downgrade`].
+#[derive(Clone)]
+pub(crate) struct WeakChannel {
+    inner: Weak<Inner>,
+}
+
+impl WeakChannel {
+    /// The channel, while it lives.
+    pub(crate) fn upgrade(&self) -> Option<Channel> {
+        Some(Channel { inner: self.inner.upgrade()? })
     }
 }
 
@@ -332,7 +374,7 @@ impl Inner {
     }
 
     fn close(&self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+        self.tasks.get().into_iter().flatten().for_each(AbortHandle::abort);
         self.env.close_peers();
         self.env.registry.close_all();
         self.env.inbox.close();

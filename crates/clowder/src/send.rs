@@ -66,6 +66,12 @@ impl SendOptions {
         self
     }
 
+    /// Without this bit.
+    pub(crate) const fn without(mut self, bit: i32) -> SendOptions {
+        self.bits &= !bit;
+        self
+    }
+
     pub(crate) fn is_asynchronous(self) -> bool {
         self.bits & options::ASYNCHRONOUS != 0
     }

@@ -6,8 +6,8 @@ use super::attribute::{AttributeError, parse_int, unknown};
 use super::rules::{self, ChainError, Warning};
 use super::{
     Chain, Control, CoordinatorLayer, DetectorLayer, DispatchConfig, Domain, DomainConfig, Encrypt, EncryptConfig,
-    FragmentConfig, Gzip, GzipConfig, Interceptor, Layer, OrderConfig, PingLayer, StaticLayer, ThroughputConfig,
-    TwoPhaseConfig,
+    Fragment, FragmentConfig, Gzip, GzipConfig, Interceptor, Layer, Order, OrderConfig, PingLayer, StaticLayer,
+    Throughput, ThroughputConfig, TwoPhase, TwoPhaseConfig,
 };
 
 /// One layer and its settings.
@@ -148,16 +148,16 @@ impl LayerConfig {
             }
             LayerConfig::Domain(config) => Arc::new(Domain::new(config)),
             LayerConfig::Custom(interceptor) => interceptor.clone(),
+            LayerConfig::Fragment(config) => Arc::new(Fragment::new(config.clone())),
+            LayerConfig::Order(config) => Arc::new(Order::new(config.clone())),
             LayerConfig::Gzip(config) => Arc::new(Gzip::new(config)),
+            LayerConfig::TwoPhase(config) => Arc::new(TwoPhase::new(config.clone())),
+            LayerConfig::Throughput(config) => Arc::new(Throughput::new(config.clone())),
             LayerConfig::Encrypt(config) => {
                 let (encrypt, weak) = Encrypt::new(config)?;
                 warnings.extend(weak);
                 Arc::new(encrypt)
             }
-            LayerConfig::Fragment(_)
-            | LayerConfig::Order(_)
-            | LayerConfig::TwoPhase(_)
-            | LayerConfig::Throughput(_) => return Err(ChainError::NotBuilt { layer: self.name() }),
         };
         Ok(Layer::Interceptor(interceptor))
     }

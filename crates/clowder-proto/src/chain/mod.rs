@@ -19,6 +19,7 @@ mod domain;
 mod encrypt;
 mod fragment;
 mod gzip;
+mod held;
 mod inbound;
 mod interceptor;
 mod order;
@@ -43,16 +44,16 @@ pub use encrypt::{
     Algorithm, AlgorithmError, Encrypt, EncryptConfig, EncryptError, Generation, GenerationError, Key, KeyError,
     KeyRing,
 };
-pub use fragment::FragmentConfig;
+pub use fragment::{Fragment, FragmentConfig};
 pub use gzip::{Gzip, GzipConfig};
 pub use inbound::{Above, Arrival, Rejection, Sink};
 pub use interceptor::{Context, Flush, Interceptor};
-pub use order::OrderConfig;
+pub use order::{Order, OrderConfig};
 pub use outbound::{Below, Draft, FollowUp, Parcel, Plan, Refusal, Targets};
 pub use places::{CoordinatorLayer, DetectorLayer, DispatchConfig, PingLayer, StaticLayer};
 pub use rules::{ChainError, Warning};
-pub use throughput::ThroughputConfig;
-pub use two_phase::TwoPhaseConfig;
+pub use throughput::{Throughput, ThroughputConfig};
+pub use two_phase::{TwoPhase, TwoPhaseConfig};
 
 use crate::Now;
 use crate::wire::{MemberId, Message};
@@ -144,6 +145,12 @@ impl Chain {
         let parcel = Parcel { draft: follow_up.draft, targets: follow_up.targets };
         Below::new(layers, follow_up.at, targets, &mut plan).pass(cx, parcel)?;
         Ok(plan)
+    }
+
+    /// A member of the group is none any more. At once, in the order of views; what is held of it is given out by
+    /// [`Chain::flush`], whenever its messages can be handled.
+    pub fn member_left(&self, member: &MemberId) {
+        self.interceptors().for_each(|interceptor| interceptor.member_left(member));
     }
 
     fn outbound_from(

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::ServiceConfig;
 use crate::wire::{Limits, Member};
 
 /// Settings of one [`Group`](super::Group).
@@ -12,13 +15,19 @@ pub struct GroupConfig {
     /// Members that are configured and need no discovery. One with the endpoint of the local member is ignored, so
     /// that every node can have the same list.
     pub configured: Vec<Member>,
+    /// Only members of this domain are seen; those of others are not even probed. A configured member counts as what
+    /// its record here says, until its own messages say otherwise. Default none: members of every domain. Tomcat:
+    /// `DomainFilterInterceptor.domain`.
+    pub domain: Option<Bytes>,
+    /// The static membership service, if it is used.
+    pub service: Option<ServiceConfig>,
     /// How a member is found to be alive or dead.
     pub detector: DetectorConfig,
     /// Pings to the members, if they are sent. Default none.
     pub pings: Option<PingConfig>,
     /// Options of start and stop notices. Default 0, as Tomcat's `StaticMembershipInterceptor.optionFlag`.
     pub notice_flag: i32,
-    /// Most members and candidates that heartbeats can bring in; configured members come on top. Default 1024.
+    /// Most members and candidates that heartbeats and the membership service can bring in; configured members come on top. Default 1024.
     pub members_max: usize,
     /// Bounds for records and frames in datagrams.
     pub limits: Limits,
@@ -31,6 +40,8 @@ impl Default for GroupConfig {
         GroupConfig {
             heartbeats: None,
             configured: Vec::new(),
+            domain: None,
+            service: None,
             detector: DetectorConfig::default(),
             pings: None,
             notice_flag: 0,

@@ -17,4 +17,5 @@ pub(crate) mod peer;
 mod probe;
 pub(crate) mod random;
 pub(crate) mod refused;
+pub(crate) mod service;
 pub(crate) mod waiters;

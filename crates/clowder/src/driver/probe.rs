@@ -153,6 +153,21 @@ pub(crate) async fn send_once(member: MemberId, frame: Bytes) {
     }
 }
 
+/// Write these frames on a connection of its own, to somebody of whom only the address is known. False: there was no
+/// connection, or nothing to write.
+pub(crate) async fn contact(to: MemberId, frames: Vec<Bytes>, connect_timeout: Duration) -> (MemberId, bool) {
+    let Some(addr) = to.socket_addr().filter(|_| !frames.is_empty()) else { return (to, false) };
+    let Ok(Ok(mut stream)) = timeout(connect_timeout, TcpStream::connect(addr)).await else { return (to, false) };
+    let sent = timeout(WRITE_TIMEOUT, async {
+        for frame in &frames {
+            stream.write_all(frame).await?;
+        }
+        stream.shutdown().await
+    });
+    let reached = matches!(sent.await, Ok(Ok(())));
+    (to, reached)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
