@@ -243,6 +243,10 @@ impl MembershipConfig {
     /// What the control plane's layers of a chain say about membership.
     pub(crate) fn apply(&mut self, chain: &ChainConfig) {
         let detected = chain.layers.iter().position(|layer| matches!(layer, LayerConfig::Detector(_)));
+        if detected.is_none() && !chain.layers.is_empty() {
+            // The others have no detector either: to them the bytes of a probe would be a message.
+            self.detector.perform_send_test = false;
+        }
         for (at, layer) in chain.layers.iter().enumerate() {
             match layer {
                 LayerConfig::Detector(detector) => detector.apply_to(&mut self.detector),
