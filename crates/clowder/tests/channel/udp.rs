@@ -354,6 +354,25 @@ async fn datagrams_go_through_the_chain_and_to_listeners_like_all_messages() {
 }
 
 #[tokio::test]
+async fn a_chain_with_fragmentation_sends_what_does_not_fit_one_datagram_in_many() {
+    let fragment = || {
+        let mut layer = LayerConfig::named("fragment").unwrap();
+        layer.set("maxSize", "10000").unwrap();
+        layer
+    };
+    let from = builder().layer(fragment()).start().await.unwrap();
+    let to = builder().layer(fragment()).udp("127.0.0.1:0").start().await.unwrap();
+    let mut inbox = to.inbox();
+    // Not more than the system keeps for a socket that nobody reads now.
+    let body: Vec<u8> = (0..70_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+    let pending = from.submit([to.local()], body.clone(), SendOptions::SYNC.udp());
+    let delivery = next(&mut inbox).await;
+    assert!(delivery.body() == &body);
+    delivery.done();
+    patiently(pending).await.unwrap();
+}
+
+#[tokio::test]
 async fn two_nodes_do_not_share_a_port_for_datagrams() {
     let (to, _inbox) = receiver().await;
     let taken = port(&to).port();
