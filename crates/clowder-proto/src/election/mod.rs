@@ -90,7 +90,8 @@ struct Merge {
     dead: BTreeSet<MemberId>,
 }
 
-/// Who has not acknowledged the confirmation of the current view, which this node led to.
+/// Who has not acknowledged the confirmation of the current view, which this node led to. Members of the view, also if
+/// they are gone at the moment: they may come back and be none the wiser.
 #[derive(Debug, Default)]
 struct Owed {
     token: Option<SendToken>,

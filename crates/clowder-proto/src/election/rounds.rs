@@ -191,13 +191,12 @@ impl Election {
         self.send_confirmation(to, &message);
     }
 
-    /// To those who have not acknowledged it.
+    /// To those who have not acknowledged it, and are members now.
     ///
     /// Differs from Tomcat: there it is sent once, and a member that misses it keeps its old view.
     /// Test: a_confirmation_that_did_not_arrive_is_sent_again.
     pub(super) fn confirm_again(&mut self) {
         self.owed.again = None;
-        self.owed.members.retain(|id| self.members.contains_key(id));
         let to: Vec<Member> = self.owed.members.iter().filter_map(|id| self.members.get(id)).cloned().collect();
         if let Some(AgreedView { id: Some(id), members }) = self.view.clone()
             && self.leads()
