@@ -25,7 +25,7 @@ pub use wire::{frame, member, message};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test and the seeds.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: &[Target] = &[
     ("frame", frame),
     ("member", member),
     ("message", message),
@@ -33,6 +33,6 @@ pub const TARGETS: [Target; 9] = [
     ("session_message", session_message),
     ("delta", delta),
     ("chain_inbound", chain_inbound),
-    ("coordination", coordination),
     ("rpc", rpc),
+    ("coordination", coordination),
 ];

@@ -24,8 +24,8 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
         "session_message" => listed("session.json", |vector| &vector["message_hex"]),
         "delta" => deltas(),
         "chain_inbound" => bodies(),
-        "coordination" => coordination(),
         "rpc" => rpc_messages(),
+        "coordination" => coordination(),
         _ => Vec::new(),
     }
 }

@@ -100,12 +100,15 @@ fn mac(index: usize) -> String {
     format!("02:00:00:00:00:{:02x}", index + 1)
 }
 
+/// When it is handed on, its number, to which host, and the frame.
+type Late = (Instant, u64, usize, Vec<u8>);
+
 struct Relay {
     socket: UdpSocket,
     hosts: Vec<SocketAddr>,
     impairment: Impairment,
     random: u64,
-    waiting: BinaryHeap<Reverse<(Instant, u64, usize, Vec<u8>)>>,
+    waiting: BinaryHeap<Reverse<Late>>,
     sent: u64,
 }
 

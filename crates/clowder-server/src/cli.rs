@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::channel::chain_text;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use channel::{ChainSource, ChannelArgs, ChannelKind, EndArgs, ListenArgs, SendArgs};
@@ -177,6 +178,7 @@ pub(crate) enum BenchKind {
     Examples:\n  \
       clowder bench channel\n  \
       clowder bench channel --senders 8 --ack processed --seconds 5\n  \
+      clowder bench channel --senders 256 --ack processed --chain '' --chain order --chain fragment\n  \
       clowder bench channel --target 127.0.0.1:4000/01010101010101010101010101010101   # a Tomcat, for example")]
 pub(crate) struct BenchChannelArgs {
     /// Bytes in the body of a message.
@@ -198,6 +200,16 @@ pub(crate) struct BenchChannelArgs {
     /// Send to a receiver that already runs instead of a process started for it.
     #[arg(long, value_name = "HOST:PORT/HEX32")]
     pub(crate) target: Option<Peer>,
+
+    /// The chain of both ends, as `clowder channel` takes it. Repeat it: the chains are compared, each case of one with
+    /// the same case of the others right behind it.
+    #[arg(long, value_name = "CHAIN", value_parser = chain)]
+    pub(crate) chain: Vec<String>,
+}
+
+/// A chain as text, checked and kept as it is.
+fn chain(text: &str) -> Result<String, String> {
+    chain_text::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// Options of `clowder bench sessions`.
@@ -245,6 +257,10 @@ pub(crate) struct BenchReceiverArgs {
     /// Where to receive.
     #[arg(long, default_value = "127.0.0.1:0", value_parser = listen)]
     pub(crate) cluster: String,
+
+    /// The chain.
+    #[arg(long, default_value = "", value_parser = chain)]
+    pub(crate) chain: String,
 }
 
 /// Options of `clowder decode`.
@@ -285,10 +301,10 @@ pub(crate) enum DecodeKind {
     Session,
     /// The changes of one request, as a session message carries them.
     Delta,
-    /// The body of a message between coordinators.
-    Coordination,
     /// The body of an RPC message, or what the static membership service says plainly.
     Rpc,
+    /// The body of a message between coordinators.
+    Coordination,
 }
 
 /// How sessions are kept.

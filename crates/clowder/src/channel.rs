@@ -25,6 +25,7 @@ use crate::outgoing::{Outbound, Planned};
 use crate::route::Listener;
 use crate::send::{Encoder, Part, PartState, Parts, Pending, Receipt, SendOptions, Target};
 use crate::view::{View, ViewChanges};
+use crate::way::Via;
 
 /// Pause between two looks whether everything is sent, when the channel stops.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
@@ -138,7 +139,7 @@ impl Channel {
         let outbound = match self.inner.planned(body.into(), options, waits, &targets) {
             Planned::One(outbound) => outbound,
             Planned::Many(shipment) => {
-                let members = owned(&targets);
+                let members = self.inner.addressees(&targets, options);
                 let (pending, done) = Pending::of(&members, waits);
                 shipment.set_out(&self.inner, members, done).queue_all().await;
                 return pending.await;
@@ -180,7 +181,7 @@ impl Channel {
         let outbound = match self.inner.planned(body.into(), options, waits, &targets) {
             Planned::One(outbound) => outbound,
             Planned::Many(shipment) => {
-                let members = owned(&targets);
+                let members = self.inner.addressees(&targets, options);
                 let (pending, done) = Pending::of(&members, waits);
                 shipment.set_out(&self.inner, members, done).try_queue()?;
                 return Ok(pending);
@@ -214,7 +215,7 @@ impl Channel {
         let outbound = match self.inner.planned(body.into(), options, false, &targets) {
             Planned::One(outbound) => outbound,
             Planned::Many(shipment) => {
-                let members = owned(&targets);
+                let members = self.inner.addressees(&targets, options);
                 let (pending, done) = Pending::of(&members, true);
                 shipment.set_out(&self.inner, members, done).queue_now();
                 return pending;
@@ -244,11 +245,11 @@ impl Channel {
         done: impl FnOnce(Result<Receipt, SendError>) + Send + 'static,
     ) {
         let targets: Vec<T> = targets.into_iter().collect();
-        if targets.is_empty() {
+        if targets.is_empty() && options.via() == Via::Tcp {
             return done(Parts::default().result());
         }
         let planned = self.inner.planned(body.into(), options, false, &targets);
-        self.inner.submit(planned, owned(&targets), Box::new(done));
+        self.inner.submit(planned, self.inner.addressees(&targets, options), Box::new(done));
     }
 
     /// As [`Channel::submit_then`], for a message of the control plane: only the layers below its place see it. There must
@@ -332,10 +333,6 @@ impl fmt::Debug for Channel {
     }
 }
 
-fn owned<T: Borrow<Member>>(targets: &[T]) -> Vec<Member> {
-    targets.iter().map(|target| target.borrow().clone()).collect()
-}
-
 fn failed(peer: Arc<Peer>, failure: Failure) -> Part {
     peer.count_failure(failure);
     Part::new(Target::Peer(peer), PartState::Known(Outcome::Failed(failure)))
@@ -349,10 +346,10 @@ impl Inner {
         waits: bool,
         targets: &[T],
     ) -> Planned {
-        if self.env.chain.is_empty() {
+        if self.env.chain.is_empty() && options.via() == Via::Tcp {
             return self.plan(None, body, options, waits, &[]);
         }
-        let ids: Vec<MemberId> = targets.iter().map(|target| target.borrow().id.clone()).collect();
+        let ids: Vec<MemberId> = self.addressees(targets, options).into_iter().map(|member| member.id).collect();
         self.plan(None, body, options, waits, &ids)
     }
 

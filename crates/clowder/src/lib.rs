@@ -17,8 +17,10 @@ mod rpc;
 mod send;
 mod session;
 mod sessions;
+pub mod transport;
 mod value;
 pub mod view;
+mod way;
 
 pub use self::http::{ResponseFuture, SameSite, SessionLayer, SessionService};
 pub use builder::ChannelBuilder;
@@ -40,3 +42,4 @@ pub use rpc::{
 pub use send::{Fate, Pending, Receipt, SendOptions};
 pub use session::Session;
 pub use sessions::{Replication, SessionError, SessionStats, Sessions, SessionsBuilder};
+pub use transport::{ReceiverKind, TransportConfig};

@@ -30,6 +30,8 @@ pub const QUEUE_BYTES: &str = "clowder_queue_bytes";
 pub const CONNECTIONS: &str = "clowder_connections";
 /// Connections closed by this node's decision; label `kind`.
 pub const REFUSED: &str = "clowder_connections_refused_total";
+/// Datagrams dropped at the port for them, or cut off behind their good messages; label `kind`.
+pub const DATAGRAMS_DROPPED: &str = "clowder_datagrams_dropped_total";
 
 /// Messages that the chain did not let through; labels `interceptor` and `kind`.
 pub const REJECTED: &str = "clowder_messages_rejected_total";
@@ -85,6 +87,9 @@ pub(crate) fn failed(failure: Failure) {
         Failure::Closed => "closed",
         Failure::Refused => "refused",
         Failure::NotCommitted => "not_committed",
+        Failure::DatagramTooLarge => "datagram_too_large",
+        Failure::NoUdpPort => "no_udp_port",
+        Failure::NoMulticast => "no_multicast",
         _ => "other",
     };
     counter!(FAILED, "kind" => kind).increment(1);
@@ -107,6 +112,11 @@ pub(crate) fn wire_label(kind: &WireErrorKind) -> &'static str {
 /// Count a connection that this node closed.
 pub(crate) fn refused(kind: &'static str) {
     counter!(REFUSED, "kind" => kind).increment(1);
+}
+
+/// Count a datagram that was dropped.
+pub(crate) fn dropped(kind: &'static str) {
+    counter!(DATAGRAMS_DROPPED, "kind" => kind).increment(1);
 }
 
 /// Count a message that the chain did not let through.

@@ -73,8 +73,8 @@ fn decode(kind: DecodeKind, bytes: &Bytes) -> Result<Decoded, Malformed> {
         DecodeKind::Java => java::decode(bytes),
         DecodeKind::Session => session::decode(bytes),
         DecodeKind::Delta => delta::decode(bytes),
-        DecodeKind::Coordination => coordination::decode(bytes),
         DecodeKind::Rpc => rpc::decode(bytes),
+        DecodeKind::Coordination => coordination::decode(bytes),
     }
 }
 
@@ -121,8 +121,8 @@ fn kind_name(kind: DecodeKind) -> &'static str {
         DecodeKind::Java => "Java object stream",
         DecodeKind::Session => "session message",
         DecodeKind::Delta => "delta",
-        DecodeKind::Coordination => "message of a coordinator",
         DecodeKind::Rpc => "RPC message",
+        DecodeKind::Coordination => "message of a coordinator",
     }
 }
 

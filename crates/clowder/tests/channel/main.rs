@@ -3,6 +3,11 @@
 
 #![allow(clippy::unwrap_used)] // in tests a panic is the right report
 
+use clowder::ReceiverKind;
+
+/// Who reads in these tests; `threads.rs` runs them with threads.
+const RECEIVER: ReceiverKind = ReceiverKind::Async;
+
 mod counts;
 mod nodes;
 mod proxy;
@@ -14,8 +19,10 @@ mod hostile;
 mod inbound;
 mod leader;
 mod limits;
+mod multicast;
 mod ordering;
 mod outcomes;
 mod stop;
 mod tomcat;
+mod udp;
 mod view;

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node at a free port of loopback that knows nobody.
 pub(crate) fn builder() -> ChannelBuilder {
-    Channel::builder().listen("127.0.0.1:0")
+    Channel::builder().listen("127.0.0.1:0").receiver(super::RECEIVER)
 }
 
 pub(crate) async fn node() -> Channel {
