@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use crate::config::{ChannelLimits, Timeouts};
 use crate::driver::control::Control;
 use crate::driver::deliver::Batch;
 use crate::driver::env::Env;
+use crate::driver::tls::{self, Tls};
 use crate::driver::{accept, held, net};
 use crate::error::StartError;
 use crate::membership::{MembershipConfig, Multicast, StaticMember};
@@ -23,6 +25,9 @@ use crate::view::ViewChanges;
 
 /// An address that no packet goes to; asking for the way to it shows the address that others would see.
 const ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
+
+/// Ports behind the plain one that are tried for the secure one.
+const SECURE_PORTS: u16 = 100;
 
 /// A node that is not started. By default it listens at a port of 4000 to 4100 of every address and knows nobody.
 #[derive(Clone, Debug)]
@@ -34,6 +39,8 @@ pub struct ChannelBuilder {
     payload: Bytes,
     membership: MembershipConfig,
     chain: ChainConfig,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::TlsConfig>,
     limits: ChannelLimits,
     timeouts: Timeouts,
 }
@@ -48,6 +55,8 @@ impl Default for ChannelBuilder {
             payload: Bytes::new(),
             membership: MembershipConfig::default(),
             chain: ChainConfig::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
             limits: ChannelLimits::default(),
             timeouts: Timeouts::default(),
         }
@@ -129,6 +138,14 @@ impl ChannelBuilder {
         self
     }
 
+    /// TLS with the Clowder nodes that have it, too. Default: none.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::tls::TlsConfig) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// The limits of the data path.
     #[must_use]
     pub fn limits(mut self, limits: ChannelLimits) -> Self {
@@ -158,8 +175,10 @@ impl ChannelBuilder {
         }
         let mut membership = self.membership.clone();
         membership.apply(&self.chain);
-        let listener = self.bind()?;
+        let tls = self.load_tls()?;
+        let listener = bind(&self.listen)?;
         let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
+        let secure = tls.as_ref().map(|tls| self.bind_secure(tls, bound)).transpose()?;
         let unique_id = match self.unique_id {
             Some(id) => id,
             None => random_id()?,
@@ -168,15 +187,22 @@ impl ChannelBuilder {
         local.domain = self.domain;
         local.payload = self.payload;
         local.extension = Capabilities::ALL.encode();
+        if let Some((_, port)) = secure {
+            local.secure_port = i32::from(port);
+            local.extension = Capabilities::ALL.and(Capabilities::TLS).encode();
+        }
         let control = Control::start(membership, chain.clone(), local.clone(), self.limits.wire.clone())?;
         let changes = control.changes();
         let datagrams = control.datagram_messages();
-        let env = Env::new(handle.clone(), self.limits, self.timeouts, control, chain, fastrand::u64(..));
+        let env = Env::new(handle.clone(), self.limits, self.timeouts, control, chain, tls, fastrand::u64(..));
         let mut tasks = vec![
             handle.spawn(accept::run(Arc::clone(&env), listener)).abort_handle(),
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),
             handle.spawn(follow(Arc::clone(&env), changes)).abort_handle(),
         ];
+        if let Some((listener, _)) = secure {
+            tasks.push(handle.spawn(tls::run(Arc::clone(&env), listener)).abort_handle());
+        }
         if !env.chain.is_empty() {
             tasks.push(handle.spawn(held::keep_time(Arc::downgrade(&env))).abort_handle());
         }
@@ -193,18 +219,30 @@ impl ChannelBuilder {
         }))
     }
 
-    fn bind(&self) -> Result<net::TcpListener, StartError> {
-        let (ip, ports) = parse(&self.listen).ok_or_else(|| StartError::Listen { text: self.listen.clone() })?;
-        let last_port = *ports.end();
-        for port in ports {
-            let addr = SocketAddr::new(ip, port);
-            match net::listen(addr) {
-                Ok(listener) => return Ok(listener),
-                Err(source) if port == last_port => return Err(StartError::Bind { last: addr, source }),
-                Err(error) => tracing::debug!(%addr, %error, "port is taken, trying the next"),
+    #[cfg(feature = "tls")]
+    fn load_tls(&self) -> Result<Option<Tls>, StartError> {
+        Ok(self.tls.clone().map(Tls::load).transpose()?)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with the feature it may fail")]
+    fn load_tls(&self) -> Result<Option<Tls>, StartError> {
+        Ok(None)
+    }
+
+    /// The secure port and its number. Next to the plain one, if nothing else was said.
+    fn bind_secure(&self, tls: &Tls, plain: SocketAddr) -> Result<(net::TcpListener, u16), StartError> {
+        let listener = match tls.listen() {
+            Some(text) => bind(text)?,
+            None => {
+                let chosen = parse(&self.listen).is_some_and(|(_, ports)| *ports.end() > 0);
+                let first = if chosen { plain.port().saturating_add(1) } else { 0 };
+                let last = if chosen { plain.port().saturating_add(SECURE_PORTS) } else { 0 };
+                bind_one_of(plain.ip(), first..=last)?
             }
-        }
-        Err(StartError::Listen { text: self.listen.clone() })
+        };
+        let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
+        Ok((listener, bound.port()))
     }
 
     /// What to tell others.
@@ -238,8 +276,30 @@ impl ChannelBuilder {
     }
 }
 
+fn bind(text: &str) -> Result<net::TcpListener, StartError> {
+    let (ip, ports) = parse(text).ok_or_else(|| StartError::Listen { text: text.to_owned() })?;
+    bind_one_of(ip, ports)
+}
+
+/// The first port that is free.
+fn bind_one_of(ip: IpAddr, ports: RangeInclusive<u16>) -> Result<net::TcpListener, StartError> {
+    let mut last = SocketAddr::new(ip, *ports.end());
+    let mut refused = std::io::ErrorKind::AddrNotAvailable.into();
+    for port in ports {
+        last.set_port(port);
+        match net::listen(last) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => {
+                tracing::debug!(addr = %last, %error, "port is taken, trying the next");
+                refused = error;
+            }
+        }
+    }
+    Err(StartError::Bind { last, source: refused })
+}
+
 /// `ADDRESS:PORT` or `ADDRESS:FIRST-LAST`.
-fn parse(text: &str) -> Option<(IpAddr, std::ops::RangeInclusive<u16>)> {
+fn parse(text: &str) -> Option<(IpAddr, RangeInclusive<u16>)> {
     let (ip, ports) = text.rsplit_once(':')?;
     let ip = ip.strip_prefix('[').map_or(Some(ip), |ip| ip.strip_suffix(']'))?.parse().ok()?;
     let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
@@ -269,6 +329,12 @@ async fn follow(env: Arc<Env>, mut changes: ViewChanges) {
 /// Messages that came in datagrams: nobody is answered.
 async fn deliver_datagrams(env: Arc<Env>, mut datagrams: tokio::sync::mpsc::Receiver<Message>) {
     while let Some(message) = datagrams.recv().await {
+        if env.tls.as_ref().is_some_and(Tls::requires) {
+            if let Some(from) = message.from.id.socket_addr() {
+                env.refusals.tls(from, "plain", "a message in a datagram, and TLS is required here");
+            }
+            continue;
+        }
         let gate = env.gate(&message.from);
         let _one_at_a_time = gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
         let mut batch = Batch::new(&env);

@@ -14,6 +14,8 @@ mod route;
 mod send;
 mod session;
 mod sessions;
+#[cfg(feature = "tls")]
+mod tls;
 mod value;
 pub mod view;
 
@@ -31,3 +33,5 @@ pub use route::Listener;
 pub use send::{Fate, Pending, Receipt, SendOptions};
 pub use session::Session;
 pub use sessions::{Replication, SessionError, SessionStats, Sessions, SessionsBuilder};
+#[cfg(feature = "tls")]
+pub use tls::{TlsConfig, TlsError};

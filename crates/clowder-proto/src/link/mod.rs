@@ -108,6 +108,9 @@ pub enum Failure {
     /// It is there, but another target did not get it: with two-phase commit nobody processes it.
     #[error("not committed, because it failed at another target")]
     NotCommitted,
+    /// This node requires TLS, and the target announced no secure port; nothing was sent.
+    #[error("the target has no secure port, and this node requires TLS")]
+    NoSecurePort,
 }
 
 /// Why a connection is no more, as the driver saw it.
@@ -119,6 +122,8 @@ pub enum Cause {
     Lost,
     /// Bytes came that are no acknowledgement.
     Protocol,
+    /// It was not made: the peer has no port that this node would use.
+    NoSecurePort,
 }
 
 impl From<Cause> for Failure {
@@ -127,6 +132,7 @@ impl From<Cause> for Failure {
             Cause::Connect => Failure::Connect,
             Cause::Lost => Failure::ConnectionLost,
             Cause::Protocol => Failure::Protocol,
+            Cause::NoSecurePort => Failure::NoSecurePort,
         }
     }
 }

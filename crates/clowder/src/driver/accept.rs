@@ -11,14 +11,14 @@ use tokio::task::AbortHandle;
 use super::acks::Acks;
 use super::conn;
 use super::env::{Env, now};
-use super::net::{TcpListener, TcpStream};
+use super::net::{self, ReadHalf, TcpListener, TcpStream, WriteHalf};
 
 /// How often connections and peers are looked at.
 const SWEEP: Duration = Duration::from_millis(500);
 /// A peer that is no member and had nothing to do for so long is forgotten.
 const PEER_IDLE: Duration = Duration::from_secs(60);
 /// Pause after a failed accept: the system has no descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// The inbound connections: those that are open, and those whose messages are still being processed.
 #[derive(Default)]
@@ -70,22 +70,25 @@ impl Registry {
 pub(crate) async fn run(env: Arc<Env>, listener: TcpListener) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => serve(&env, stream, peer),
+            Ok((stream, peer)) => welcome(&env, stream, peer),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
 }
 
-fn serve(env: &Arc<Env>, stream: TcpStream, peer: SocketAddr) {
-    make_room(env);
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "a connection broke before it began");
-        return;
+fn welcome(env: &Arc<Env>, stream: TcpStream, peer: SocketAddr) {
+    match stream.set_nodelay(true) {
+        Ok(()) => serve(env, net::split(stream), peer),
+        Err(error) => tracing::debug!(%peer, %error, "a connection broke before it began"),
     }
-    let (read, write) = stream.into_split();
+}
+
+/// From here on the connection is like any other.
+pub(super) fn serve(env: &Arc<Env>, (read, write): (ReadHalf, WriteHalf), peer: SocketAddr) {
+    make_room(env);
     let id = env.registry.next.fetch_add(1, Relaxed);
     let acks = Acks::new(Arc::clone(env), id, peer, write);
     env.registry.lock().insert(id, Known { acks: Arc::downgrade(&acks), task: None });

@@ -16,7 +16,7 @@ use std::time::Instant;
 use clowder_proto::wire::Ack;
 
 use super::env::{Env, Ticket};
-use super::net::OwnedWriteHalf;
+use super::net::WriteHalf;
 
 /// So many bytes of acknowledgements are written without waiting for more: 32 of them.
 const WRITE_NOW: usize = 32 * 21;
@@ -44,7 +44,7 @@ struct State {
     base: u64,
     /// Acknowledgements to write.
     out: Vec<u8>,
-    write: Option<OwnedWriteHalf>,
+    write: Option<WriteHalf>,
     /// Since when the peer reads nothing.
     blocked_since: Option<Instant>,
     /// Messages delivered and not finished.
@@ -71,7 +71,7 @@ struct After {
 }
 
 impl Acks {
-    pub(crate) fn new(env: Arc<Env>, id: u64, peer: SocketAddr, write: OwnedWriteHalf) -> Arc<Acks> {
+    pub(crate) fn new(env: Arc<Env>, id: u64, peer: SocketAddr, write: WriteHalf) -> Arc<Acks> {
         let state = State { write: Some(write), ..State::default() };
         Arc::new(Acks {
             id,
@@ -199,7 +199,7 @@ impl Acks {
             state.write();
             let Some(socket) = &state.write else { return Turn::Closed };
             // An error shows again, by name, in the next write.
-            if state.blocked_since.is_none() || socket.as_ref().poll_write_ready(cx).is_pending() {
+            if state.blocked_since.is_none() || socket.poll_write_ready(cx).is_pending() {
                 break;
             }
             state.blocked_since = None;
@@ -311,8 +311,16 @@ impl State {
                 }
             }
         }
+        if !failed && self.blocked_since.is_none() {
+            match socket.try_flush() {
+                Ok(true) => {}
+                Ok(false) => self.blocked_since = Some(Instant::now()),
+                Err(_) => failed = true,
+            }
+        }
         self.out.drain(..written);
-        let finished = self.ended_since.is_some() && self.outstanding == 0 && self.out.is_empty();
+        let left = !self.out.is_empty() || self.blocked_since.is_some();
+        let finished = self.ended_since.is_some() && self.outstanding == 0 && !left;
         if failed || finished {
             // The reading half notices by itself, or has ended before.
             self.write = None;

@@ -20,7 +20,8 @@ use super::control::Report;
 use super::deliver::Batch;
 use super::env::{Env, Ticket, compact, now};
 use super::linger::Linger;
-use super::net::OwnedReadHalf;
+use super::net::ReadHalf;
+use super::tls::Tls;
 use crate::inbox::Origin;
 use crate::metrics::wire_label;
 
@@ -30,17 +31,27 @@ const READ_BYTES: usize = 64 << 10;
 const LINGER_BYTES: usize = 4 << 10;
 /// So much of a body's end tells the pieces of one message apart.
 const IDENTITY_BYTES: usize = 32;
+/// What a frame of a notice has beside its sender's record.
+const NOTICE_BYTES: usize = 1 << 10;
 /// With less room than this a new buffer is taken.
 const READ_BYTES_MIN: usize = 16 << 10;
 
 /// Serves the connection until it ends or breaks the protocol.
-pub(super) async fn run(env: Arc<Env>, acks: Arc<Acks>, read: OwnedReadHalf) {
-    let decoder = FrameDecoder::new(&env.limits.wire);
+pub(super) async fn run(env: Arc<Env>, acks: Arc<Acks>, read: ReadHalf) {
+    // Where TLS is required, the plain port serves the membership.
+    let notices_only = read.plain().is_some() && env.tls.as_ref().is_some_and(Tls::requires);
+    let mut limits = env.limits.wire.clone();
+    if notices_only {
+        limits.frame_bytes_max = limits.frame_bytes_max.min(limits.member_bytes_max + NOTICE_BYTES);
+    }
+    let decoder = FrameDecoder::new(&limits);
     let linger = Linger::new(&env.last_heard);
-    let mut conn = Conn { env, acks, read, decoder, sender: None, gate: None, linger };
+    let mut conn = Conn { env, acks, read, decoder, notices_only, sender: None, gate: None, linger };
     let end = std::future::poll_fn(|cx| conn.poll(cx)).await;
-    if let End::Malformed(error) = &end {
-        conn.env.refusals.refused(conn.acks.peer, wire_label(&error.kind), error);
+    match &end {
+        End::Closed => {}
+        End::Malformed(error) => conn.env.refusals.refused(conn.acks.peer, wire_label(&error.kind), error),
+        End::Plain => conn.env.refusals.tls(conn.acks.peer, "plain", "a message without TLS, which is required here"),
     }
     let Conn { acks, read, .. } = conn;
     // Nothing more is read; what was asked before is still answered.
@@ -57,13 +68,17 @@ enum End {
     /// The peer said so, or the connection broke.
     Closed,
     Malformed(WireError),
+    /// A message that must not come this way.
+    Plain,
 }
 
 struct Conn {
     env: Arc<Env>,
     acks: Arc<Acks>,
-    read: OwnedReadHalf,
+    read: ReadHalf,
     decoder: FrameDecoder,
+    /// It takes no other messages.
+    notices_only: bool,
     /// Whose messages came last on this connection.
     sender: Option<MemberId>,
     gate: Option<Arc<Mutex<()>>>,
@@ -96,11 +111,19 @@ impl Conn {
                 Poll::Ready(Ok(count)) => count,
             };
             self.env.metrics.received_bytes.increment(count as u64);
-            let (batch, malformed) = self.decode();
+            let (mut batch, malformed) = self.decode();
+            let whole = batch.len();
+            if self.notices_only {
+                let notice = |(message, _): &(Message, usize)| self.env.control.is_notice(message);
+                batch.truncate(batch.iter().take_while(|it| notice(it)).count());
+            }
             self.acks.heard(batch.len(), self.decoder.pending() > 0);
             let messages = batch.len();
             if messages > 0 {
                 self.handle(batch);
+            }
+            if messages < whole {
+                return Poll::Ready(End::Plain);
             }
             if let Some(error) = malformed {
                 return Poll::Ready(End::Malformed(error));
@@ -115,7 +138,9 @@ impl Conn {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         let mut few = [0; LINGER_BYTES];
-        if let Some(count) = self.linger.read(self.read.as_ref(), &mut few) {
+        if let Some(socket) = self.read.plain()
+            && let Some(count) = self.linger.read(socket, &mut few)
+        {
             self.decoder.buffer().extend_from_slice(&few[..count]);
             return Poll::Ready(Ok(count));
         }

@@ -201,6 +201,11 @@ impl Control {
         true
     }
 
+    /// The message is for the control plane.
+    pub(crate) fn is_notice(&self, message: &Message) -> bool {
+        Notice::of(message, &self.detector).is_some()
+    }
+
     fn tell(&self, command: Command) {
         if self.commands.try_send(command).is_err() {
             metrics::counter!("clowder_membership_reports_dropped_total").increment(1);

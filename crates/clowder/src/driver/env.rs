@@ -18,6 +18,7 @@ use super::control::Control;
 use super::linger::LastHeard;
 use super::peer::Peer;
 use super::refused::Refusals;
+use super::tls::Tls;
 use crate::config::{ChannelLimits, Timeouts};
 use crate::inbox::Queue;
 use crate::metrics::Metrics;
@@ -43,6 +44,8 @@ pub(crate) struct Env {
     pub(crate) timeouts: Timeouts,
     pub(crate) link: LinkConfig,
     pub(crate) chain: Chain,
+    /// For peers that have a secure port.
+    pub(crate) tls: Option<Tls>,
     pub(crate) metrics: Metrics,
     pub(crate) control: Control,
     pub(crate) refusals: Refusals,
@@ -69,12 +72,14 @@ impl Env {
         timeouts: Timeouts,
         control: Control,
         chain: Chain,
+        tls: Option<Tls>,
         secret: u64,
     ) -> Arc<Env> {
         let env = Arc::new(Env {
             handle,
             link: crate::config::link(&limits, &timeouts),
             chain,
+            tls,
             metrics: Metrics::new(),
             control,
             refusals: Refusals::default(),
@@ -102,7 +107,7 @@ impl Env {
             let peer = Arc::clone(peer);
             drop(peers);
             if !member.extension.is_empty() && !peer.is_pipelined() {
-                peer.announced(member.capabilities());
+                peer.heard(member);
             }
             return Some(peer);
         }
@@ -118,11 +123,11 @@ impl Env {
         Some(Arc::clone(peer))
     }
 
-    /// A member's record arrived: if messages go to it, its capabilities matter.
+    /// A member's record arrived: if messages go to it, its capabilities and ports matter.
     pub(crate) fn heard(&self, member: &Member) {
         let peer = self.peers.read().unwrap_or_else(PoisonError::into_inner).get(&member.id).cloned();
         if let Some(peer) = peer {
-            peer.announced(member.capabilities());
+            peer.heard(member);
         }
     }
 

@@ -17,4 +17,6 @@ pub(crate) mod peer;
 mod probe;
 pub(crate) mod random;
 pub(crate) mod refused;
+pub(crate) mod tls;
 pub(crate) mod waiters;
+mod way;
