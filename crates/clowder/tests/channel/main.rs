@@ -16,5 +16,7 @@ mod limits;
 mod ordering;
 mod outcomes;
 mod stop;
+#[cfg(feature = "tls")]
+mod tls;
 mod tomcat;
 mod view;
