@@ -40,6 +40,7 @@ pub(crate) fn split(stream: TcpStream) -> (ReadHalf, WriteHalf) {
 /// What comes.
 pub(crate) enum ReadHalf {
     Plain(OwnedReadHalf),
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is no such value"))]
     Tls(tls::ReadHalf),
 }
 
@@ -68,6 +69,7 @@ impl AsyncRead for ReadHalf {
 /// Over TLS, bytes that were taken may still wait for the socket: until [`WriteHalf::try_flush`] says that they do not.
 pub(crate) enum WriteHalf {
     Plain(OwnedWriteHalf),
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is no such value"))]
     Tls(tls::WriteHalf),
 }
 
