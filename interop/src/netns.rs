@@ -72,7 +72,7 @@ impl Network {
         ip(&["-n", &namespace, "route", "add", "default", "dev", &inner])
     }
 
-    fn address(&self, last: u8) -> Ipv4Addr {
+    pub(crate) fn address(&self, last: u8) -> Ipv4Addr {
         Ipv4Addr::new(10, self.subnet[0], self.subnet[1], last)
     }
 }
@@ -114,7 +114,7 @@ fn sweep() -> Result<()> {
     Ok(())
 }
 
-fn ip(args: &[&str]) -> Result<()> {
+pub(crate) fn ip(args: &[&str]) -> Result<()> {
     let output = Command::new("ip").args(args).output()?;
     ensure!(output.status.success(), "ip {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     Ok(())

@@ -43,6 +43,7 @@ pub struct NodeConfig {
     multicast: Option<String>,
     namespace: Option<String>,
     await_members: usize,
+    http: Option<String>,
     extra: Vec<String>,
 }
 
@@ -67,6 +68,7 @@ impl NodeConfig {
             multicast: None,
             namespace: None,
             await_members: 0,
+            http: None,
             extra: Vec::new(),
         }
     }
@@ -93,6 +95,12 @@ impl NodeConfig {
     /// announces static members from another thread; without this it may start too early and stay empty.
     pub fn joining(mut self, members: usize) -> Self {
         self.await_members = members;
+        self
+    }
+
+    /// A Clowder node serves HTTP at this address, not at that of its seat.
+    pub fn http_at(mut self, address: std::net::Ipv4Addr) -> Self {
+        self.http = Some(address.to_string());
         self
     }
 
@@ -152,7 +160,8 @@ impl NodeConfig {
     fn clowder(&self, mut command: Command) -> Command {
         let (host, port, id) = &self.seat;
         let replication = if self.options & 4 == 0 { "async" } else { "sync" };
-        command.args(["node", "--http", &format!("{host}:0"), "--cluster", &format!("{host}:{port}"), "--id", id]);
+        let http = self.http.as_ref().unwrap_or(host);
+        command.args(["node", "--http", &format!("{http}:0"), "--cluster", &format!("{host}:{port}"), "--id", id]);
         command.args(["--replication", replication]);
         self.common(&mut command);
         command

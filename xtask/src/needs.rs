@@ -15,7 +15,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: &[Need] = &[
     Need { what: "javac", package: "openjdk-17-jdk-headless", present: || which("javac").is_some() },
     Need {
         what: "the jars of Tomcat 10.1",
@@ -28,6 +28,7 @@ const NEEDS: [Need; 5] = [
         present: || Path::new("/usr/share/java/tomcat9-tribes.jar").exists(),
     },
     Need { what: "ip", package: "iproute2", present: || which("ip").is_some() },
+    Need { what: "ethtool", package: "ethtool", present: || which("ethtool").is_some() },
     Need { what: "cc", package: "gcc libc6-dev", present: || which("cc").is_some() },
 ];
 

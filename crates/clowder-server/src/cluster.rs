@@ -6,39 +6,71 @@
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
-use clowder::{Channel, Multicast, StaticMember};
+use clowder::{Channel, ChannelBuilder, Multicast, StartError, StaticMember};
 
-use crate::cli::{NodeArgs, Peer, UniqueId};
+use crate::cli::{Peer, UniqueId};
 
-/// Start the channel of a node.
+/// What a command line says about a member and about whom it knows.
+pub(crate) struct Membership<'a> {
+    /// Where others connect.
+    pub(crate) cluster: &'a str,
+    /// Its unique id; random if there is none.
+    pub(crate) id: Option<UniqueId>,
+    /// Members that are always expected; it may be among them.
+    pub(crate) peers: &'a [Peer],
+    pub(crate) multicast: Option<SocketAddr>,
+    pub(crate) multicast_interface: Option<IpAddr>,
+    pub(crate) domain: &'a [u8],
+}
+
+/// Start a channel.
 ///
 /// # Errors
 /// A peer's name cannot be resolved, or the channel cannot start.
-pub(crate) async fn start(args: &NodeArgs) -> Result<Channel> {
-    let mut builder = Channel::builder().listen(args.cluster.as_str()).domain(args.domain.clone().into_bytes());
-    if let Some(UniqueId(id)) = args.id {
+pub(crate) async fn start(membership: &Membership<'_>) -> Result<Channel> {
+    started(builder(membership).await?, membership.cluster).await
+}
+
+/// Start what was built; `cluster` is its address as the user wrote it.
+///
+/// # Errors
+/// The channel cannot start.
+pub(crate) async fn started(builder: ChannelBuilder, cluster: &str) -> Result<Channel> {
+    builder.start().await.map_err(|error| {
+        let what = match &error {
+            StartError::Bind { .. } => format!(
+                "cannot join the cluster on {cluster}: is the address one of this machine, and a port of it free?"
+            ),
+            _ => format!("cannot join the cluster on {cluster}"),
+        };
+        anyhow::Error::new(error).context(what)
+    })
+}
+
+/// A channel that is not started.
+///
+/// # Errors
+/// A peer's name cannot be resolved.
+pub(crate) async fn builder(membership: &Membership<'_>) -> Result<ChannelBuilder> {
+    let mut builder = Channel::builder().listen(membership.cluster).domain(membership.domain.to_vec());
+    if let Some(UniqueId(id)) = membership.id {
         builder = builder.unique_id(id);
     }
-    for peer in &args.peers {
-        if args.id == Some(peer.unique_id) {
+    for peer in membership.peers {
+        if membership.id == Some(peer.unique_id) {
             tracing::info!("--peer {peer} has this node's own id and is passed over");
             continue;
         }
         builder = builder.member(member(peer).await?);
     }
-    if let Some(group) = args.multicast {
+    if let Some(group) = membership.multicast {
         let mut multicast = Multicast::new(group);
-        if let Some(interface) = args.multicast_interface.or_else(|| interface(&args.cluster)) {
+        if let Some(interface) = membership.multicast_interface.or_else(|| interface(membership.cluster)) {
             multicast = multicast.interface(interface);
         }
         builder = builder.multicast(multicast);
     }
-    builder.start().await.with_context(|| {
-        format!(
-            "cannot join the cluster on {}: is the address one of this machine, and a port of it free?",
-            args.cluster
-        )
-    })
+    Ok(builder)
 }
 
 /// A static member with its address resolved.

@@ -1,26 +1,28 @@
 //! Configures and starts a node.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
-use clowder_proto::wire::{Capabilities, Member, Message};
+use clowder_proto::wire::{Capabilities, Member};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::channel::{Channel, Inner};
-use crate::config::{ChannelLimits, Timeouts};
-use crate::driver::control::Control;
-use crate::driver::deliver::Batch;
-use crate::driver::env::Env;
+use crate::config::{self, ChannelLimits, Timeouts};
+use crate::driver::control::{Control, StartError as MembershipError};
+use crate::driver::datagrams::Datagrams;
+use crate::driver::env::{Env, Settings};
 use crate::driver::tls::{self, Tls};
-use crate::driver::{accept, held, net};
+use crate::driver::{accept, held, net, service, udp};
 use crate::error::StartError;
-use crate::membership::{MembershipConfig, Multicast, StaticMember};
+use crate::membership::{MembershipConfig, Multicast, StaticMember, StaticService};
+use crate::rpc;
 use crate::send::Encoder;
+use crate::transport::{ReceiverKind, Sockets, TransportConfig};
 use crate::view::ViewChanges;
 
 /// An address that no packet goes to; asking for the way to it shows the address that others would see.
@@ -34,6 +36,11 @@ const SECURE_PORTS: u16 = 100;
 pub struct ChannelBuilder {
     listen: String,
     announce: Option<SocketAddr>,
+    udp: Option<String>,
+    secure_port: Option<u16>,
+    receiver: ReceiverKind,
+    sockets: Sockets,
+    failed_ack_is_error: bool,
     unique_id: Option<[u8; 16]>,
     domain: Bytes,
     payload: Bytes,
@@ -50,6 +57,11 @@ impl Default for ChannelBuilder {
         ChannelBuilder {
             listen: "0.0.0.0:4000-4100".to_owned(),
             announce: None,
+            udp: None,
+            secure_port: None,
+            receiver: ReceiverKind::default(),
+            sockets: Sockets::default(),
+            failed_ack_is_error: true,
             unique_id: None,
             domain: Bytes::new(),
             payload: Bytes::new(),
@@ -77,6 +89,44 @@ impl ChannelBuilder {
     #[must_use]
     pub fn announce(mut self, address: SocketAddr) -> Self {
         self.announce = Some(address);
+        self
+    }
+
+    /// Receive datagrams too: `ADDRESS:PORT`, or `ADDRESS:FIRST-LAST` for the first free port of a range. Others send
+    /// them to the announced host and this port. Default: not.
+    #[must_use]
+    pub fn udp(mut self, address: impl Into<String>) -> Self {
+        self.udp = Some(address.into());
+        self
+    }
+
+    /// The port for secure connections. Without TLS it is announced and nothing else, as in Tomcat; with it the node
+    /// listens there, unless the configuration of TLS names another. Default: none.
+    #[must_use]
+    pub fn secure_port(mut self, port: u16) -> Self {
+        self.secure_port = Some(port);
+        self
+    }
+
+    /// Who reads the connections of others. Default: [`ReceiverKind::Async`].
+    #[must_use]
+    pub fn receiver(mut self, kind: ReceiverKind) -> Self {
+        self.receiver = kind;
+        self
+    }
+
+    /// Everything that Tomcat's `Receiver` and `Transport` say, replacing what was configured before: addresses, ports,
+    /// sockets, the time and the number of attempts to send.
+    #[must_use]
+    pub fn transport(mut self, transport: &TransportConfig) -> Self {
+        let TransportConfig { receiver, sender } = transport;
+        (self.listen, self.announce) = (receiver.listen(), receiver.announce());
+        (self.udp, self.secure_port) = (receiver.udp(), receiver.secure_port);
+        (self.receiver, self.sockets) = (receiver.kind(), transport.sockets());
+        self.limits.lanes = sender.pool_size;
+        (self.timeouts.send, self.timeouts.connect) = (sender.timeout, sender.timeout);
+        self.timeouts.retries_max = sender.max_retry_attempts;
+        self.failed_ack_is_error = sender.throw_on_failed_ack;
         self
     }
 
@@ -112,6 +162,13 @@ impl ChannelBuilder {
     #[must_use]
     pub fn multicast(mut self, multicast: Multicast) -> Self {
         self.membership.multicast = Some(multicast);
+        self
+    }
+
+    /// Find others by the static membership service. Default: not.
+    #[must_use]
+    pub fn static_service(mut self, service: StaticService) -> Self {
+        self.membership.service = Some(service);
         self
     }
 
@@ -176,47 +233,70 @@ impl ChannelBuilder {
         let mut membership = self.membership.clone();
         membership.apply(&self.chain);
         let tls = self.load_tls()?;
-        let listener = bind(&self.listen)?;
+        let listener = self.bind(&self.listen)?;
         let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
-        let secure = tls.as_ref().map(|tls| self.bind_secure(tls, bound)).transpose()?;
-        let unique_id = match self.unique_id {
-            Some(id) => id,
-            None => random_id()?,
-        };
-        let mut local = Member::new(self.announced(bound)?, unique_id);
-        local.domain = self.domain;
-        local.payload = self.payload;
-        local.extension = Capabilities::ALL.encode();
-        if let Some((_, port)) = secure {
-            local.secure_port = i32::from(port);
-            local.extension = Capabilities::ALL.and(Capabilities::TLS).encode();
+        let secure = tls.as_ref().map(|tls| self.bind(&self.secure(tls, bound))).transpose()?;
+        let secure_port = secure.as_ref().map(|secure| secure.local_addr()).transpose();
+        let secure_port = secure_port.map_err(|source| StartError::Announce { source })?.map(|bound| bound.port());
+        let udp = self.udp.as_deref();
+        let udp = udp.map(|at| bind(at, |addr| net::datagrams(addr, &self.sockets.udp_received))).transpose()?;
+        let udp_port = udp.as_ref().map(|(_, udp)| udp.local_addr()).transpose();
+        let udp_port = udp_port.map_err(|source| StartError::Announce { source })?.map(|bound| bound.port());
+        let local = self.local(bound, udp_port, secure_port)?;
+        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
+            tracing::warn!(
+                node = %local.domain.escape_ascii(),
+                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
+                "this node is of another domain than it sees: members with the same filter do not see it"
+            );
         }
-        let control = Control::start(membership, chain.clone(), local.clone(), self.limits.wire.clone())?;
+        let mut limits = self.limits;
+        if let ReceiverKind::Threads { max_threads } = self.receiver {
+            limits.connections_max = limits.connections_max.min(max_threads);
+        }
+        let datagrams = Datagrams::new(
+            self.sockets.udp_sent.clone(),
+            membership.multicast.as_ref(),
+            limits.datagrams_in_flight_max,
+            limits.queue_bytes_max,
+        )
+        .map_err(MembershipError::Multicast)?;
+        let control = Control::start(membership, chain.clone(), local.clone(), limits.wire.clone())?;
         let changes = control.changes();
-        let datagrams = control.datagram_messages();
-        let env = Env::new(handle.clone(), self.limits, self.timeouts, control, chain, tls, fastrand::u64(..));
+        let multicast = control.datagram_messages();
+        let link = config::link(&limits, &self.timeouts, self.failed_ack_is_error);
+        let settings = Settings { limits, timeouts: self.timeouts, link, sockets: self.sockets, tls };
+        let env = Env::new(handle.clone(), settings, chain, control, datagrams);
+        let channel = Channel::new(Inner {
+            env: Arc::clone(&env),
+            encoder: Encoder::new(&local),
+            local,
+            tasks: OnceLock::new(),
+            stopped: watch::Sender::new(false),
+            extensions: Mutex::new(HashMap::new()),
+        });
+        // Before a connection is read: answers to the first questions of the membership may be there already.
+        rpc::listen(&channel);
+        service::listen(&env);
         let mut tasks = vec![
-            handle.spawn(accept::run(Arc::clone(&env), listener)).abort_handle(),
+            handle.spawn(accept::run(Arc::clone(&env), listener, self.receiver)).abort_handle(),
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),
             handle.spawn(follow(Arc::clone(&env), changes)).abort_handle(),
         ];
-        if let Some((listener, _)) = secure {
+        if let Some(listener) = secure {
             tasks.push(handle.spawn(tls::run(Arc::clone(&env), listener)).abort_handle());
         }
         if !env.chain.is_empty() {
             tasks.push(handle.spawn(held::keep_time(Arc::downgrade(&env))).abort_handle());
         }
-        if let Some(datagrams) = datagrams {
-            tasks.push(handle.spawn(deliver_datagrams(Arc::clone(&env), datagrams)).abort_handle());
+        if let Some((socket, answers)) = udp {
+            tasks.push(handle.spawn(udp::run(Arc::clone(&env), socket, answers)).abort_handle());
         }
-        Ok(Channel::new(Inner {
-            env,
-            encoder: Encoder::new(&local),
-            local,
-            tasks,
-            stopped: watch::Sender::new(false),
-            extensions: Mutex::new(HashMap::new()),
-        }))
+        if let Some(messages) = multicast {
+            tasks.push(handle.spawn(udp::deliver(Arc::clone(&env), messages)).abort_handle());
+        }
+        channel.runs(tasks);
+        Ok(channel)
     }
 
     #[cfg(feature = "tls")]
@@ -230,22 +310,39 @@ impl ChannelBuilder {
         Ok(None)
     }
 
-    /// The secure port and its number. Next to the plain one, if nothing else was said.
-    fn bind_secure(&self, tls: &Tls, plain: SocketAddr) -> Result<(net::TcpListener, u16), StartError> {
-        let listener = match tls.listen() {
-            Some(text) => bind(text)?,
-            None => {
-                let chosen = parse(&self.listen).is_some_and(|(_, ports)| *ports.end() > 0);
-                let first = if chosen { plain.port().saturating_add(1) } else { 0 };
-                let last = if chosen { plain.port().saturating_add(SECURE_PORTS) } else { 0 };
-                bind_one_of(plain.ip(), first..=last)?
-            }
-        };
-        let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
-        Ok((listener, bound.port()))
+    fn bind(&self, text: &str) -> Result<net::TcpListener, StartError> {
+        bind(text, |addr| net::listen(addr, &self.sockets.accepted))
     }
 
-    /// What to tell others.
+    /// Where the secure port is to be: behind the plain one, if nothing else was said.
+    fn secure(&self, tls: &Tls, plain: SocketAddr) -> String {
+        if let Some(listen) = tls.listen() {
+            return listen.to_owned();
+        }
+        if let Some(port) = self.secure_port {
+            return SocketAddr::new(plain.ip(), port).to_string();
+        }
+        if parse(&self.listen).is_some_and(|(_, ports)| *ports.end() == 0) {
+            return SocketAddr::new(plain.ip(), 0).to_string();
+        }
+        let (first, last) = (plain.port().saturating_add(1), plain.port().saturating_add(SECURE_PORTS));
+        format!("{}-{last}", SocketAddr::new(plain.ip(), first))
+    }
+
+    /// This node, as it tells the others. `secure_port`: one that is open.
+    fn local(&self, bound: SocketAddr, udp_port: Option<u16>, secure_port: Option<u16>) -> Result<Member, StartError> {
+        let unique_id = self.unique_id.map_or_else(random_id, Ok)?;
+        let mut local = Member::new(self.announced(bound)?, unique_id);
+        local.secure_port = secure_port.or(self.secure_port).map_or(-1, i32::from);
+        local.udp_port = udp_port.map_or(-1, i32::from);
+        local.domain = self.domain.clone();
+        local.payload = self.payload.clone();
+        let tls = secure_port.map(|_| Capabilities::TLS).unwrap_or_default();
+        local.extension = Capabilities::ALL.and(tls).encode();
+        Ok(local)
+    }
+
+    /// The address to tell others.
     ///
     /// Differs from Tomcat: it announces 0.0.0.0 when it listens there, which nobody can connect to. Test:
     /// a_node_that_listens_everywhere_announces_an_address_that_can_be_reached.
@@ -257,7 +354,8 @@ impl ChannelBuilder {
         if !bound.ip().is_unspecified() {
             return Ok(bound);
         }
-        let others = self.membership.members.iter().map(|member| member.addr);
+        let contacts = self.membership.service.iter().flat_map(|service| &service.members);
+        let others = self.membership.members.iter().chain(contacts).map(|member| member.addr);
         let mut last = None;
         for towards in others.chain([ELSEWHERE]) {
             let any: IpAddr =
@@ -276,30 +374,23 @@ impl ChannelBuilder {
     }
 }
 
-fn bind(text: &str) -> Result<net::TcpListener, StartError> {
+/// The first of the ports that `open` can open.
+fn bind<T>(text: &str, open: impl Fn(SocketAddr) -> io::Result<T>) -> Result<T, StartError> {
     let (ip, ports) = parse(text).ok_or_else(|| StartError::Listen { text: text.to_owned() })?;
-    bind_one_of(ip, ports)
-}
-
-/// The first port that is free.
-fn bind_one_of(ip: IpAddr, ports: RangeInclusive<u16>) -> Result<net::TcpListener, StartError> {
-    let mut last = SocketAddr::new(ip, *ports.end());
-    let mut refused = std::io::ErrorKind::AddrNotAvailable.into();
+    let last_port = *ports.end();
     for port in ports {
-        last.set_port(port);
-        match net::listen(last) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => {
-                tracing::debug!(addr = %last, %error, "port is taken, trying the next");
-                refused = error;
-            }
+        let addr = SocketAddr::new(ip, port);
+        match open(addr) {
+            Ok(opened) => return Ok(opened),
+            Err(source) if port == last_port => return Err(StartError::Bind { last: addr, source }),
+            Err(error) => tracing::debug!(%addr, %error, "port is taken, trying the next"),
         }
     }
-    Err(StartError::Bind { last, source: refused })
+    Err(StartError::Listen { text: text.to_owned() })
 }
 
 /// `ADDRESS:PORT` or `ADDRESS:FIRST-LAST`.
-fn parse(text: &str) -> Option<(IpAddr, RangeInclusive<u16>)> {
+fn parse(text: &str) -> Option<(IpAddr, std::ops::RangeInclusive<u16>)> {
     let (ip, ports) = text.rsplit_once(':')?;
     let ip = ip.strip_prefix('[').map_or(Some(ip), |ip| ip.strip_suffix(']'))?.parse().ok()?;
     let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
@@ -320,26 +411,10 @@ async fn follow(env: Arc<Env>, mut changes: ViewChanges) {
     while let Some(change) = changes.next().await {
         for (member, _) in &change.left {
             env.left(&member.id);
+            env.chain.member_left(&member.id);
             held::flush(&env, &member.id, Flush::Left);
         }
         change.joined.iter().chain(&change.updated).for_each(|member| env.heard(member));
-    }
-}
-
-/// Messages that came in datagrams: nobody is answered.
-async fn deliver_datagrams(env: Arc<Env>, mut datagrams: tokio::sync::mpsc::Receiver<Message>) {
-    while let Some(message) = datagrams.recv().await {
-        if env.tls.as_ref().is_some_and(Tls::requires) {
-            if let Some(from) = message.from.id.socket_addr() {
-                env.refusals.tls(from, "plain", "a message in a datagram, and TLS is required here");
-            }
-            continue;
-        }
-        let gate = env.gate(&message.from);
-        let _one_at_a_time = gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut batch = Batch::new(&env);
-        batch.take(message, None);
-        batch.finish();
     }
 }
 

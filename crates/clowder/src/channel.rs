@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -24,6 +24,7 @@ use crate::outgoing::{Outbound, Planned};
 use crate::route::Listener;
 use crate::send::{Encoder, Part, PartState, Parts, Pending, Receipt, SendOptions, Target};
 use crate::view::{View, ViewChanges};
+use crate::way::Via;
 
 /// Pause between two looks whether everything is sent, when the channel stops.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
@@ -39,7 +40,8 @@ pub(crate) struct Inner {
     pub(crate) env: Arc<Env>,
     pub(crate) local: Member,
     pub(crate) encoder: Encoder,
-    pub(crate) tasks: Vec<AbortHandle>,
+    /// Ended with the channel. Set once, when it starts.
+    pub(crate) tasks: OnceLock<Vec<AbortHandle>>,
     pub(crate) stopped: watch::Sender<bool>,
     pub(crate) extensions: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
@@ -52,6 +54,12 @@ impl Channel {
 
     pub(crate) fn new(inner: Inner) -> Channel {
         Channel { inner: Arc::new(inner) }
+    }
+
+    /// These tasks end with the channel.
+    pub(crate) fn runs(&self, tasks: Vec<AbortHandle>) {
+        let set = self.inner.tasks.set(tasks);
+        debug_assert!(set.is_ok(), "a channel starts once");
     }
 
     /// This node, as the others see it.
@@ -90,6 +98,12 @@ impl Channel {
         self.inner.env.router.add(listener);
     }
 
+    /// No message goes to this listener any more; one that it is just being given is its last. Pass a clone of what was
+    /// given to [`Channel::listen_for`].
+    pub fn stop_listening(&self, listener: &Arc<dyn Listener>) {
+        self.inner.env.router.remove(listener);
+    }
+
     /// Send a message and wait for its fate at each target, as the options say. Waits while the queue of a target is
     /// full. No target is no error.
     ///
@@ -108,7 +122,7 @@ impl Channel {
         let outbound = match self.inner.planned(body.into(), options, waits, &targets) {
             Planned::One(outbound) => outbound,
             Planned::Many(shipment) => {
-                let members = owned(&targets);
+                let members = self.inner.addressees(&targets, options);
                 let (pending, done) = Pending::of(&members, waits);
                 shipment.set_out(&self.inner, members, done).queue_all().await;
                 return pending.await;
@@ -150,7 +164,7 @@ impl Channel {
         let outbound = match self.inner.planned(body.into(), options, waits, &targets) {
             Planned::One(outbound) => outbound,
             Planned::Many(shipment) => {
-                let members = owned(&targets);
+                let members = self.inner.addressees(&targets, options);
                 let (pending, done) = Pending::of(&members, waits);
                 shipment.set_out(&self.inner, members, done).try_queue()?;
                 return Ok(pending);
@@ -184,7 +198,7 @@ impl Channel {
         let outbound = match self.inner.planned(body.into(), options, false, &targets) {
             Planned::One(outbound) => outbound,
             Planned::Many(shipment) => {
-                let members = owned(&targets);
+                let members = self.inner.addressees(&targets, options);
                 let (pending, done) = Pending::of(&members, true);
                 shipment.set_out(&self.inner, members, done).queue_now();
                 return pending;
@@ -214,10 +228,10 @@ impl Channel {
         done: impl FnOnce(Result<Receipt, SendError>) + Send + 'static,
     ) {
         let targets: Vec<T> = targets.into_iter().collect();
-        if targets.is_empty() {
+        if targets.is_empty() && options.via() == Via::Tcp {
             return done(Parts::default().result());
         }
-        let members = owned(&targets);
+        let members = self.inner.addressees(&targets, options);
         let outbound = match self.inner.planned(body.into(), options, false, &targets) {
             Planned::One(outbound) => outbound,
             Planned::Many(shipment) => {
@@ -278,8 +292,24 @@ impl Channel {
 
     /// Returns when the channel has stopped.
     pub async fn stopped(&self) {
+        self.until_stopped().await;
+    }
+
+    /// As [`Channel::stopped`], without keeping the node running.
+    pub(crate) fn until_stopped(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut stopped = self.inner.stopped.subscribe();
-        let _ = stopped.wait_for(|stopped| *stopped).await; // an error: everything is gone, so it stopped
+        async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await; // an error: everything is gone, so it stopped
+        }
+    }
+
+    pub(crate) fn env(&self) -> &Arc<Env> {
+        &self.inner.env
+    }
+
+    /// A handle that does not keep the node running.
+    pub(crate) fn downgrade(&self) -> WeakChannel {
+        WeakChannel { inner: Arc::downgrade(&self.inner) }
     }
 
     /// Something of another module that lives as long as the channel; made if it is not there.
@@ -290,14 +320,23 @@ impl Channel {
     }
 }
 
+/// See [`Channel::downgrade`].
+#[derive(Clone)]
+pub(crate) struct WeakChannel {
+    inner: Weak<Inner>,
+}
+
+impl WeakChannel {
+    /// The channel, while it lives.
+    pub(crate) fn upgrade(&self) -> Option<Channel> {
+        Some(Channel { inner: self.inner.upgrade()? })
+    }
+}
+
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Channel").field("local", &self.inner.local).finish_non_exhaustive()
     }
-}
-
-fn owned<T: Borrow<Member>>(targets: &[T]) -> Vec<Member> {
-    targets.iter().map(|target| target.borrow().clone()).collect()
 }
 
 fn failed(peer: Arc<Peer>, failure: Failure) -> Part {
@@ -313,10 +352,10 @@ impl Inner {
         waits: bool,
         targets: &[T],
     ) -> Planned {
-        if self.env.chain.is_empty() {
+        if self.env.chain.is_empty() && options.via() == Via::Tcp {
             return self.plan(body, options, waits, &[]);
         }
-        let ids: Vec<MemberId> = targets.iter().map(|target| target.borrow().id.clone()).collect();
+        let ids: Vec<MemberId> = self.addressees(targets, options).into_iter().map(|member| member.id).collect();
         self.plan(body, options, waits, &ids)
     }
 
@@ -343,7 +382,7 @@ impl Inner {
     }
 
     fn close(&self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+        self.tasks.get().into_iter().flatten().for_each(AbortHandle::abort);
         self.env.close_peers();
         self.env.registry.close_all();
         self.env.inbox.close();

@@ -30,6 +30,8 @@ pub const QUEUE_BYTES: &str = "clowder_queue_bytes";
 pub const CONNECTIONS: &str = "clowder_connections";
 /// Connections closed by this node's decision; label `kind`.
 pub const REFUSED: &str = "clowder_connections_refused_total";
+/// Datagrams dropped at the port for them, or cut off behind their good messages; label `kind`.
+pub const DATAGRAMS_DROPPED: &str = "clowder_datagrams_dropped_total";
 
 /// TLS connections refused, by this node or by the other side; label `kind`.
 pub const TLS_REFUSED: &str = "clowder_tls_refused_total";
@@ -88,6 +90,9 @@ pub(crate) fn failed(failure: Failure) {
         Failure::Refused => "refused",
         Failure::NotCommitted => "not_committed",
         Failure::NoSecurePort => "no_secure_port",
+        Failure::DatagramTooLarge => "datagram_too_large",
+        Failure::NoUdpPort => "no_udp_port",
+        Failure::NoMulticast => "no_multicast",
         _ => "other",
     };
     counter!(FAILED, "kind" => kind).increment(1);
@@ -133,6 +138,11 @@ pub(crate) fn tls_reloaded(result: &'static str) {
 #[cfg(feature = "tls")]
 pub(crate) fn tls_certificate(not_after: i64) {
     gauge!(TLS_CERTIFICATE).set(not_after as f64);
+}
+
+/// Count a datagram that was dropped.
+pub(crate) fn dropped(kind: &'static str) {
+    counter!(DATAGRAMS_DROPPED, "kind" => kind).increment(1);
 }
 
 /// Count a message that the chain did not let through.

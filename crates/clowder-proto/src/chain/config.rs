@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::attribute::{AttributeError, parse_int, unknown};
 use super::rules::{self, ChainError, Warning};
 use super::{
-    Chain, Control, CoordinatorLayer, DetectorLayer, DispatchConfig, Domain, DomainConfig, EncryptConfig,
-    FragmentConfig, GzipConfig, Interceptor, Layer, OrderConfig, PingLayer, StaticLayer, ThroughputConfig,
-    TwoPhaseConfig,
+    Chain, Control, CoordinatorLayer, DetectorLayer, DispatchConfig, Domain, DomainConfig, Encrypt, EncryptConfig,
+    Fragment, FragmentConfig, Gzip, GzipConfig, Interceptor, Layer, Order, OrderConfig, PingLayer, StaticLayer,
+    Throughput, ThroughputConfig, TwoPhase, TwoPhaseConfig,
 };
 
 /// One layer and its settings.
@@ -137,7 +137,7 @@ impl LayerConfig {
         }
     }
 
-    fn build(&self) -> Result<Layer, ChainError> {
+    fn build(&self, warnings: &mut Vec<Warning>) -> Result<Layer, ChainError> {
         let interceptor: Arc<dyn Interceptor> = match self {
             LayerConfig::Dispatch(_) => return Ok(Layer::Control(Control::Dispatch)),
             LayerConfig::Detector(_) => return Ok(Layer::Control(Control::Detector)),
@@ -148,12 +148,16 @@ impl LayerConfig {
             }
             LayerConfig::Domain(config) => Arc::new(Domain::new(config)),
             LayerConfig::Custom(interceptor) => interceptor.clone(),
-            LayerConfig::Fragment(_)
-            | LayerConfig::Gzip(_)
-            | LayerConfig::Order(_)
-            | LayerConfig::TwoPhase(_)
-            | LayerConfig::Throughput(_)
-            | LayerConfig::Encrypt(_) => return Err(ChainError::NotBuilt { layer: self.name() }),
+            LayerConfig::Fragment(config) => Arc::new(Fragment::new(config.clone())),
+            LayerConfig::Order(config) => Arc::new(Order::new(config.clone())),
+            LayerConfig::Gzip(config) => Arc::new(Gzip::new(config)),
+            LayerConfig::TwoPhase(config) => Arc::new(TwoPhase::new(config.clone())),
+            LayerConfig::Throughput(config) => Arc::new(Throughput::new(config.clone())),
+            LayerConfig::Encrypt(config) => {
+                let (encrypt, weak) = Encrypt::new(config)?;
+                warnings.extend(weak);
+                Arc::new(encrypt)
+            }
         };
         Ok(Layer::Interceptor(interceptor))
     }
@@ -174,8 +178,9 @@ impl ChainConfig {
     /// # Errors
     /// A chain of these layers cannot work.
     pub fn build(&self) -> Result<(Chain, Vec<Warning>), ChainError> {
-        let warnings = rules::check(self)?;
-        let layers: Result<Vec<Layer>, ChainError> = self.layers.iter().map(LayerConfig::build).collect();
+        let mut warnings = rules::check(self)?;
+        let layers: Result<Vec<Layer>, ChainError> =
+            self.layers.iter().map(|layer| layer.build(&mut warnings)).collect();
         Ok((Chain::new(layers?), warnings))
     }
 }

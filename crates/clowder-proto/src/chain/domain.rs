@@ -71,3 +71,46 @@ impl Interceptor for Domain {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::chain::LayerConfig;
+    use crate::chain::tests::node::{Node, configured, delivered, draft, member, rejected};
+    use crate::chain::tests::vectors::{unhex_all, vector};
+    use crate::wire::{Ack, Limits, Member};
+
+    #[test]
+    fn messages_of_other_domains_are_dropped_as_recorded() {
+        let vector = vector("domain-filter");
+        let node = Node::new(vec![configured(LayerConfig::named("domain").unwrap(), &vector)]);
+        let senders = unhex_all(&vector["expected"]["sender_members_hex"]);
+        let mut all = Vec::new();
+        for (sender, body) in senders.iter().zip(unhex_all(&vector["wire_hex"])) {
+            let sender = Member::decode(sender, &Limits::default()).unwrap();
+            let sink = node.receive(draft(0, 1, body).into_message(sender));
+            all.extend(delivered(&sink));
+            if sink.arrivals.is_empty() {
+                assert_eq!(rejected(&sink), ["other_domain"]);
+                assert_eq!(sink.rejections[0].2.answer, Ack::Ok, "as Tomcat, which drops it in silence");
+            }
+        }
+        assert_eq!(all, unhex_all(&vector["expected"]["delivered_hex"]));
+    }
+
+    #[test]
+    fn without_a_domain_only_members_without_one_are_heard() {
+        let node = Node::new(vec![LayerConfig::named("domain").unwrap()]);
+        assert_eq!(delivered(&node.receive_body(1, "x")).len(), 1);
+        let mut stranger = member(1);
+        stranger.domain = "other".into();
+        assert_eq!(rejected(&node.receive(draft(0, 2, "x").into_message(stranger))), ["other_domain"]);
+    }
+
+    #[test]
+    fn what_is_sent_is_not_looked_at() {
+        let node = Node::new(vec![LayerConfig::named("domain").unwrap()]);
+        let mut target = member(2);
+        target.domain = "other".into();
+        assert_eq!(node.send(draft(0, 1, "x"), &[target]).parcels.len(), 1);
+    }
+}

@@ -16,11 +16,12 @@ mod config;
 mod detector;
 mod heartbeat;
 mod inputs;
-mod jitter;
+pub(crate) mod jitter;
 mod notice;
 mod out;
 mod pinger;
 mod roster;
+mod service;
 mod verdict;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ use bytes::Bytes;
 pub use config::{DetectorConfig, GroupConfig, HeartbeatConfig, PingConfig};
 pub use notice::Notice;
 pub use out::{DropCause, GroupOut, LeftReason, Probe, ProbeFailure, ProbeId, SendFailure, Verdict, ViewUpdate};
+pub use service::{MemberEvent, MemberMessage, ServiceConfig, ServiceMessage};
 
 use crate::Now;
 use crate::wire::{Capabilities, Member, MemberId, SHUTDOWN_COMMAND};
@@ -42,6 +44,7 @@ use heartbeat::{Announcer, Farewell};
 use jitter::Jitter;
 use pinger::Pinger;
 use roster::{Roster, Standing, Watch};
+use service::Service;
 
 /// The membership machine of one node. See the module's documentation.
 #[derive(Debug)]
@@ -52,6 +55,7 @@ pub struct Group {
     roster: Roster,
     announcer: Option<Announcer>,
     pinger: Option<Pinger>,
+    service: Option<Service>,
     farewell: Option<Farewell>,
     /// Every probe whose verdict has not come, cancelled ones too.
     flights: BTreeMap<ProbeId, MemberId>,
@@ -89,6 +93,7 @@ impl Group {
         }
         let mut group = Group {
             announcer: config.heartbeats.as_ref().map(|heartbeats| Announcer::new(heartbeats, now.mono)),
+            service: config.service.as_ref().map(|service| Service::new(service, &local, now.mono)),
             pinger: config.pings.as_ref().map(|pings| Pinger::new(pings, now.mono)),
             jitter: Jitter::new(config.seed),
             config,
@@ -130,9 +135,12 @@ impl Group {
         self.due
     }
 
-    /// Everybody known so far is a member, or did not answer a probe: no first probe is due or on its way.
+    /// Everybody known so far is a member, or did not answer a probe: no first probe is due or on its way. Whoever the
+    /// membership service asked has answered, cannot be reached, or had its time.
     pub fn is_settled(&self) -> bool {
-        self.roster.iter().all(|(_, entry)| entry.is_member() || entry.check.was_answered())
+        let known = |entry: &roster::Entry| entry.is_member() || entry.check.was_answered();
+        let probed = self.roster.iter().all(|(_, entry)| known(entry) || !self.fits(&entry.member));
+        probed && self.service.as_ref().is_none_or(Service::is_settled)
     }
 
     /// Time has passed. Early is harmless.
@@ -170,6 +178,7 @@ impl Group {
         if self.pinger.as_mut().is_some_and(|pinger| pinger.take(now.mono)) {
             self.ping(now);
         }
+        self.service_tick(now);
         self.expire(now.mono);
     }
 
@@ -200,9 +209,8 @@ impl Group {
 
     /// Tomcat: `Membership.expire`: silence for more than the drop time.
     fn expire(&mut self, now: Instant) {
-        let Some(drop_time) = self.config.heartbeats.as_ref().map(|heartbeats| heartbeats.drop_time) else { return };
         for (_, entry) in self.roster.iter_mut() {
-            if entry.heard.is_some_and(|heard| now.saturating_duration_since(heard) > drop_time) {
+            if entry.heard.is_some_and(|heard| now.saturating_duration_since(heard) > entry.silence_max) {
                 entry.heard = None;
                 if entry.is_member() {
                     entry.check.demand(now, Why::Expired);
@@ -214,12 +222,38 @@ impl Group {
     /// Every input ends here: forget, probe, publish, and set the next deadline.
     fn finish(&mut self, now: Now) {
         if self.farewell.is_none() {
+            self.leave_other_domains(now.mono);
             self.roster.retain(|entry| entry.is_wanted(now.mono));
             self.launch(now);
             self.publish();
         }
         self.due = self.next_deadline(now.mono);
         self.check_invariants();
+    }
+
+    /// The member may be seen. Tomcat: DomainFilterInterceptor, by the domain in the member's record.
+    fn fits(&self, member: &Member) -> bool {
+        self.config.domain.as_ref().is_none_or(|domain| *domain == member.domain)
+    }
+
+    /// Whoever does not fit is no member and is not probed, whatever asked for it.
+    fn leave_other_domains(&mut self, now: Instant) {
+        if self.config.domain.is_none() {
+            return;
+        }
+        let others = self
+            .roster
+            .iter()
+            .filter(|(_, entry)| !self.fits(&entry.member))
+            .map(|(id, entry)| (id.clone(), entry.is_member()));
+        for (id, is_member) in others.collect::<Vec<_>>() {
+            if is_member {
+                self.leave(now, &id, LeftReason::OtherDomain);
+            }
+            if let Some(entry) = self.roster.get_mut(&id) {
+                entry.check.cancel();
+            }
+        }
     }
 
     /// Start the probes that are due, those of members first.
@@ -288,14 +322,18 @@ impl Group {
         if let Some(farewell) = &self.farewell {
             return (!farewell.is_said()).then(|| farewell.deadline());
         }
-        let drop_time = self.config.heartbeats.as_ref().map_or(Duration::MAX, |heartbeats| heartbeats.drop_time);
         let may_probe = self.flights.len() < self.config.detector.probes_max;
         let entries = self.roster.iter().flat_map(|(_, entry)| {
-            let expires = entry.heard.and_then(|heard| heard.checked_add(drop_time + EXPIRY_GRAIN));
+            let expires =
+                entry.heard.and_then(|heard| heard.checked_add(entry.silence_max.saturating_add(EXPIRY_GRAIN)));
             let quiet = entry.quiet_until.filter(|until| now < *until);
             [entry.check.due().filter(|_| may_probe), expires, quiet].into_iter().flatten()
         });
-        let own = [self.announcer.as_ref().map(Announcer::deadline), self.pinger.as_ref().map(Pinger::deadline)];
+        let own = [
+            self.announcer.as_ref().map(Announcer::deadline),
+            self.pinger.as_ref().map(Pinger::deadline),
+            self.service.as_ref().map(Service::deadline),
+        ];
         entries.chain(own.into_iter().flatten()).min()
     }
 
@@ -307,6 +345,10 @@ impl Group {
         debug_assert!(
             self.roster.iter().all(|(id, entry)| *id == entry.member.id && !id.same_endpoint(&self.local.id)),
             "an entry is filed under another id, or is ourselves"
+        );
+        debug_assert!(
+            self.roster.iter().all(|(_, entry)| !entry.is_member() || self.fits(&entry.member)),
+            "a member of another domain"
         );
         debug_assert!(self.flights.len() <= self.config.detector.probes_max, "more probes than probes_max");
         debug_assert!(

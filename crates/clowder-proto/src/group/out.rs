@@ -11,7 +11,6 @@ use crate::wire::{Member, MemberId, Message, WireError};
 /// One thing to do, or to know.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "few at a time, each moved once")]
 pub enum GroupOut {
     /// Send this datagram to the multicast group.
     Multicast(Bytes),
@@ -35,6 +34,23 @@ pub enum GroupOut {
         notice: Notice,
         /// The message.
         message: Message,
+    },
+    /// Send this message of the membership service to this member, once, without an acknowledgement.
+    Service {
+        /// The destination.
+        to: Member,
+        /// What to send.
+        message: Message,
+    },
+    /// The same to a configured contact, on a connection of its own: exactly one
+    /// [`Group::contacted`](super::Group::contacted) answers.
+    Contact {
+        /// The destination; its unique id may not be its own.
+        to: Member,
+        /// What to send.
+        message: Message,
+        /// Time for the connection.
+        connect_timeout: Duration,
     },
     /// The members have changed.
     View(ViewUpdate),
@@ -151,6 +167,8 @@ pub enum LeftReason {
     Expired(ProbeFailure),
     /// A newer process has its address.
     Replaced,
+    /// It says that it is of another domain by now.
+    OtherDomain,
 }
 
 /// Why an input was refused.
@@ -174,6 +192,10 @@ pub enum DropCause {
     },
     /// A shutdown of somebody who is no member.
     UnknownShutdown,
+    /// The record is of another domain.
+    OtherDomain,
+    /// A message of the membership service about another member than its sender.
+    ForeignRecord,
 }
 
 impl DropCause {
@@ -187,6 +209,8 @@ impl DropCause {
             DropCause::Stale => "stale",
             DropCause::TableFull { .. } => "table_full",
             DropCause::UnknownShutdown => "unknown_shutdown",
+            DropCause::OtherDomain => "other_domain",
+            DropCause::ForeignRecord => "foreign_record",
         }
     }
 }

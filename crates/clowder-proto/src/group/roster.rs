@@ -3,7 +3,7 @@
 //! Holds and orders; it decides nothing. Invariant: the key of an entry is the id of its record.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::detector::Check;
 use crate::wire::{Member, MemberId};
@@ -40,8 +40,12 @@ pub(super) struct Entry {
     pub(super) standing: Standing,
     /// It is in our configuration.
     pub(super) configured: bool,
-    /// Last heartbeat, while it is younger than the drop time.
+    /// Last heartbeat, or message of the membership service, while the silence since is no longer than `silence_max`.
     pub(super) heard: Option<Instant>,
+    /// Silence after which it is suspected, by the way in which it was heard last.
+    pub(super) silence_max: Duration,
+    /// It speaks the membership service's messages.
+    pub(super) by_service: bool,
     /// Milliseconds on the group's time line when it started, as far as its heartbeats tell.
     pub(super) born: i64,
     /// Position among those who appeared at the same age.
@@ -61,6 +65,8 @@ impl Entry {
             standing: Standing::Candidate,
             configured,
             heard: None,
+            silence_max: Duration::MAX,
+            by_service: false,
             born: i64::MAX,
             arrival,
             check: Check::new(),
@@ -128,7 +134,7 @@ impl Roster {
         self.entries.iter_mut()
     }
 
-    /// Entries that heartbeats brought in.
+    /// Entries that heartbeats or messages of the membership service brought in.
     pub(super) fn discovered(&self) -> usize {
         self.entries.values().filter(|entry| !entry.configured).count()
     }

@@ -108,9 +108,19 @@ pub enum Failure {
     /// It is there, but another target did not get it: with two-phase commit nobody processes it.
     #[error("not committed, because it failed at another target")]
     NotCommitted,
-    /// This node requires TLS, and the target announced no secure port; nothing was sent.
-    #[error("the target has no secure port, and this node requires TLS")]
+    /// This node requires TLS. The target announced no secure port, or the message was to leave as a datagram, which
+    /// has no TLS. Nothing was sent.
+    #[error("this node requires TLS, and there is none on the way to the target")]
     NoSecurePort,
+    /// The frame does not fit one datagram; nothing was sent. A chain with fragmentation makes smaller ones.
+    #[error("the message does not fit one datagram: 65,507 bytes with its frame over IPv4, 65,527 over IPv6")]
+    DatagramTooLarge,
+    /// The target receives no datagrams: its record names no port for them. Nothing was sent.
+    #[error("the target announces no UDP port")]
+    NoUdpPort,
+    /// This node has no multicast group to send to. Nothing was sent.
+    #[error("no multicast membership, hence no group to send to")]
+    NoMulticast,
 }
 
 /// Why a connection is no more, as the driver saw it.
@@ -192,6 +202,8 @@ pub struct LinkConfig {
     /// A timeout is never retried, and a FAIL-ACK is final on a pipeline: the second try would come behind messages that
     /// were sent later.
     pub retries_max: u8,
+    /// A FAIL-ACK is a failure; else it counts as an acknowledgement. Default true. Tomcat: `throwOnFailedAck`.
+    pub failed_ack_is_error: bool,
 }
 
 impl LinkConfig {
@@ -210,6 +222,7 @@ impl Default for LinkConfig {
             timeout: Duration::from_secs(3),
             connect_timeout: Duration::from_secs(3),
             retries_max: 1,
+            failed_ack_is_error: true,
         }
     }
 }

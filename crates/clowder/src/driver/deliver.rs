@@ -31,7 +31,7 @@ impl<'a> Batch<'a> {
         if self.env.chain.is_empty() {
             return self.give(Delivery::new(message, origin));
         }
-        let peer = origin.as_ref().map(|origin| origin.acks.peer);
+        let peer = origin.as_ref().and_then(|origin| origin.acks.source());
         let (options, sender) = (message.options, origin.is_some().then(|| message.from.id.clone()));
         let mut sink = Sink::default();
         random::with(|random| self.env.chain.inbound(&mut Context { now: now(), random }, message, &mut sink));

@@ -20,11 +20,12 @@ const READ_BYTES: usize = 8 << 10;
 /// Makes the connection, then reads acknowledgements and writes what callers leave to it. Ends with the connection;
 /// aborted when the link closes it.
 pub(super) async fn run(peer: Arc<Peer>, conn: ConnId) {
+    let options = peer.socket_options();
     let connected = match peer.route().await {
         Route::Unusable => return peer.lost(conn, Cause::Connect),
         Route::Forbidden => return peer.lost(conn, Cause::NoSecurePort),
-        Route::Plain(addr) => net::connect(addr).await.map(net::split),
-        Route::Secure(tls, addr) => tls.connect(peer.refusals(), addr).await,
+        Route::Plain(addr) => net::connect(addr, options).await.map(net::split),
+        Route::Secure(tls, addr) => tls.connect(peer.refusals(), addr, options).await,
     };
     let (read, write) = match connected {
         Ok(halves) => halves,

@@ -16,7 +16,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
-use clowder_proto::group::SendFailure as Suspicion;
 use clowder_proto::link::{Cause, ConnId, Failure, Link, LinkOut, Order, Outcome, Outgoing, Token};
 use clowder_proto::wire::{Ack, Capabilities, Member};
 use tokio::sync::Semaphore;
@@ -27,11 +26,11 @@ use super::dial;
 use super::env::{Env, now};
 use super::linger::LastHeard;
 use super::net::WriteHalf;
+use super::ports::{Known, Ports};
 use super::refused::Refusals;
 use super::tls::Tls;
 use super::waiters::{Then, Waiters};
-use super::way::{Known, Way};
-use crate::metrics;
+use crate::transport::SocketOptions;
 
 /// Frames in one system call; the system takes up to 1024.
 const WRITE_FRAMES_MAX: usize = 256;
@@ -65,7 +64,7 @@ pub(crate) struct Peer {
     env: Arc<Env>,
     /// It said that it pipelines.
     pipelines: AtomicBool,
-    way: Way,
+    ports: Ports,
     /// Bytes that the queue still takes, as permits.
     room: Semaphore,
     room_max: usize,
@@ -124,7 +123,7 @@ impl Peer {
             addr: member.id.socket_addr(),
             env,
             pipelines: AtomicBool::new(false),
-            way: Way::new(),
+            ports: Ports::new(),
             room: Semaphore::new(room_max),
             room_max,
             state: Mutex::new(State {
@@ -199,7 +198,7 @@ impl Peer {
 
     /// A record of the peer: it says what it can, and which ports it has.
     pub(crate) fn heard(self: &Arc<Self>, record: &Member) {
-        if self.env.tls.is_some() && self.way.heard(record) {
+        if self.env.tls.is_some() && self.ports.heard(record) {
             self.leave_plain();
         }
         let capabilities = record.capabilities();
@@ -225,6 +224,10 @@ impl Peer {
 
     pub(crate) fn refusals(&self) -> &Refusals {
         &self.env.refusals
+    }
+
+    pub(super) fn socket_options(&self) -> &SocketOptions {
+        &self.env.sockets.made
     }
 
     pub(crate) fn last_heard(&self) -> &LastHeard {
@@ -335,15 +338,9 @@ impl Peer {
         }
     }
 
-    /// A message to this peer failed: the failure detector wants to know, unless it is this node's own doing.
+    /// A message to this peer failed.
     pub(crate) fn count_failure(&self, failure: Failure) {
-        metrics::failed(failure);
-        let cause = match failure {
-            Failure::RemoteProcess => Suspicion::NegativeAck,
-            Failure::Timeout | Failure::Connect | Failure::ConnectionLost | Failure::Protocol => Suspicion::Connection,
-            _ => return,
-        };
-        self.env.control.report(Report::SendFailed { member: self.member.id.clone(), cause });
+        self.env.count_failure(&self.member.id, failure);
     }
 }
 
@@ -430,7 +427,7 @@ impl Peer {
     pub(crate) async fn route(&self) -> Route<'_> {
         let Some(addr) = self.addr else { return Route::Unusable };
         let Some(tls) = &self.env.tls else { return Route::Plain(addr) };
-        match self.way.known(self.env.timeouts.connect).await {
+        match self.ports.known(self.env.timeouts.connect).await {
             Known::Secure(addr) => Route::Secure(tls, addr),
             _ if tls.requires() => {
                 self.env.refusals.tls(addr, "no_secure_port", "messages to it fail: TLS is required here");
@@ -442,7 +439,7 @@ impl Peer {
 
     /// It goes to the plain port, and there is a secure one.
     fn is_outdated(&self, write: &WriteHalf) -> bool {
-        self.env.tls.is_some() && write.is_plain() && self.way.is_secure()
+        self.env.tls.is_some() && write.is_plain() && self.ports.is_secure()
     }
 
     /// Connections to the plain port end; what is in flight on them is sent again.

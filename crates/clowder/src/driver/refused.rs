@@ -40,6 +40,13 @@ pub enum Refusal {
         /// The same in words.
         reason: String,
     },
+    /// A datagram was dropped, or what stood behind its good messages.
+    Datagram {
+        /// Where it came from; port 0: not known, by multicast.
+        peer: SocketAddr,
+        /// Why, as in the label of the metric.
+        kind: &'static str,
+    },
     /// A message was not delivered: an interceptor of the chain rejected it.
     Message {
         /// Where it came from, if it was not held before.
@@ -104,6 +111,15 @@ impl Refusals {
         let _ = self.events.send(Refusal::Tls { peer, kind, reason: reason.to_owned() }); // nobody listens: so be it
         if self.may_log(Instant::now(), peer.ip(), kind) {
             tracing::warn!(%peer, kind, %reason, "refused by TLS; further ones are counted for a minute");
+        }
+    }
+
+    /// A datagram from `peer` is not read, or not to its end.
+    pub(crate) fn dropped(&self, peer: SocketAddr, kind: &'static str, why: impl Display) {
+        metrics::dropped(kind);
+        let _ = self.events.send(Refusal::Datagram { peer, kind }); // nobody listens: so be it
+        if self.may_log(Instant::now(), peer.ip(), kind) {
+            tracing::warn!(%peer, kind, %why, "dropped a datagram; further ones are counted for a minute");
         }
     }
 

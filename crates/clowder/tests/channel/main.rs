@@ -3,6 +3,11 @@
 
 #![allow(clippy::unwrap_used)] // in tests a panic is the right report
 
+use clowder::ReceiverKind;
+
+/// Who reads in these tests; `threads.rs` runs them with threads.
+const RECEIVER: ReceiverKind = ReceiverKind::Async;
+
 mod counts;
 mod nodes;
 mod proxy;
@@ -13,10 +18,12 @@ mod fates;
 mod hostile;
 mod inbound;
 mod limits;
+mod multicast;
 mod ordering;
 mod outcomes;
 mod stop;
 #[cfg(feature = "tls")]
 mod tls;
 mod tomcat;
+mod udp;
 mod view;

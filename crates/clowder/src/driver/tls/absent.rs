@@ -10,6 +10,7 @@ use tokio::io::ReadBuf;
 use crate::driver::env::Env;
 use crate::driver::net::{self, TcpListener};
 use crate::driver::refused::Refusals;
+use crate::transport::SocketOptions;
 
 pub(crate) enum Tls {}
 
@@ -22,7 +23,12 @@ impl Tls {
         match *self {}
     }
 
-    pub(crate) async fn connect(&self, _: &Refusals, _: SocketAddr) -> io::Result<(net::ReadHalf, net::WriteHalf)> {
+    pub(crate) async fn connect(
+        &self,
+        _: &Refusals,
+        _: SocketAddr,
+        _: &SocketOptions,
+    ) -> io::Result<(net::ReadHalf, net::WriteHalf)> {
         match *self {}
     }
 }

@@ -70,7 +70,7 @@ impl Handshakes {
 
 async fn handshake(env: &Arc<Env>, tls: &Tls, stream: TcpStream, peer: SocketAddr) {
     let done = async {
-        stream.set_nodelay(true)?;
+        env.sockets.accepted.apply(&stream)?;
         tls.accept(stream).await
     };
     match timeout(tls.config.handshake_timeout, done).await {

@@ -16,6 +16,7 @@ use crate::driver::refused::Refusals;
 use crate::metrics;
 use crate::tls::certificate::About;
 use crate::tls::{Loaded, TlsConfig, TlsError};
+use crate::transport::SocketOptions;
 
 /// TLS as it is configured, with the files as they were read last.
 pub(crate) struct Tls {
@@ -63,8 +64,13 @@ impl Tls {
     }
 
     /// A connection to a secure port. Waits as long as the other side does: the caller has deadlines.
-    pub(crate) async fn connect(&self, refusals: &Refusals, addr: SocketAddr) -> io::Result<(ReadHalf, WriteHalf)> {
-        let stream = net::connect(addr).await?;
+    pub(crate) async fn connect(
+        &self,
+        refusals: &Refusals,
+        addr: SocketAddr,
+        options: &SocketOptions,
+    ) -> io::Result<(ReadHalf, WriteHalf)> {
+        let stream = net::connect(addr, options).await?;
         let client = Arc::clone(&self.loaded.load().client);
         let name = ServerName::IpAddress(addr.ip().into()); // is not sent, and nobody looks at it
         let connected = TlsConnector::from(client).connect(name, stream).await;

@@ -1,8 +1,8 @@
-//! Large bodies in pieces. Tomcat: `FragmentationInterceptor`.
+//! Settings of fragmentation.
 
 use std::time::Duration;
 
-use super::attribute::{AttributeError, parse_count, parse_int, parse_millis, unknown};
+use crate::chain::attribute::{AttributeError, parse_count, parse_int, parse_millis, unknown};
 
 /// Settings of the layer. Tomcat's attributes are `maxSize`, `expire` and `optionFlag`; the bounds are Clowder's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ impl Default for FragmentConfig {
 }
 
 impl FragmentConfig {
-    pub(super) const NAME: &'static str = "fragment";
-    pub(super) const KNOWN: &'static [&'static str] = &["maxSize", "expire", "optionFlag"];
+    pub(in crate::chain) const NAME: &'static str = "fragment";
+    pub(in crate::chain) const KNOWN: &'static [&'static str] = &["maxSize", "expire", "optionFlag"];
 
     /// Set one of Tomcat's attributes.
     ///

@@ -1,9 +1,8 @@
-//! Messages that receivers hold until the sender confirms that all of them have it. Tomcat:
-//! `TwoPhaseCommitInterceptor`.
+//! Settings of two-phase commit.
 
 use std::time::Duration;
 
-use super::attribute::{AttributeError, parse_bool, parse_int, parse_millis, unknown};
+use crate::chain::attribute::{AttributeError, parse_bool, parse_int, parse_millis, unknown};
 
 /// Settings of the layer. Tomcat's attributes are `expire`, `deepclone` and `optionFlag`; the bounds are Clowder's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +16,8 @@ pub struct TwoPhaseConfig {
     pub deepclone: bool,
     /// Only messages with all of these bits are confirmed. Default 0: every message.
     pub option_flag: i32,
-    /// Messages that wait, of all senders; one more is rejected. Default 8,192.
+    /// Messages that wait, of all senders; one more is rejected. As many confirmations wait for their messages; the
+    /// oldest is forgotten first. Default 8,192 of each.
     pub messages_max: usize,
     /// Their bytes. Default 256 MiB.
     pub held_bytes_max: usize,
@@ -36,8 +36,8 @@ impl Default for TwoPhaseConfig {
 }
 
 impl TwoPhaseConfig {
-    pub(super) const NAME: &'static str = "two-phase";
-    pub(super) const KNOWN: &'static [&'static str] = &["expire", "deepclone", "optionFlag"];
+    pub(in crate::chain) const NAME: &'static str = "two-phase";
+    pub(in crate::chain) const KNOWN: &'static [&'static str] = &["expire", "deepclone", "optionFlag"];
 
     /// Set one of Tomcat's attributes.
     ///

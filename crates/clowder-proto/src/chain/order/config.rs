@@ -1,8 +1,8 @@
-//! The messages of one sender in the order in which it sent them. Tomcat: `OrderInterceptor`.
+//! Settings of the order of messages.
 
 use std::time::Duration;
 
-use super::attribute::{AttributeError, parse_bool, parse_count, parse_int, parse_millis, unknown};
+use crate::chain::attribute::{AttributeError, parse_bool, parse_count, parse_int, parse_millis, unknown};
 
 /// Settings of the layer. Tomcat's attributes are `expire`, `forwardExpired`, `maxQueue` and `optionFlag`; the other
 /// bounds are Clowder's.
@@ -41,8 +41,8 @@ impl Default for OrderConfig {
 }
 
 impl OrderConfig {
-    pub(super) const NAME: &'static str = "order";
-    pub(super) const KNOWN: &'static [&'static str] = &["expire", "forwardExpired", "maxQueue", "optionFlag"];
+    pub(in crate::chain) const NAME: &'static str = "order";
+    pub(in crate::chain) const KNOWN: &'static [&'static str] = &["expire", "forwardExpired", "maxQueue", "optionFlag"];
 
     /// Set one of Tomcat's attributes.
     ///

@@ -1,4 +1,4 @@
-//! How a peer is reached: its plain port, or its secure one.
+//! Which port of a peer connections go to: the plain one, or the secure one.
 //!
 //! A member that was found by its heartbeat said which ports it has. One that is configured is an address until it was
 //! heard, and could be a Tomcat or a Clowder node: connections to it wait a moment for its record.
@@ -40,11 +40,11 @@ impl Known {
 
 /// One peer's.
 #[derive(Debug)]
-pub(crate) struct Way(watch::Sender<Known>);
+pub(crate) struct Ports(watch::Sender<Known>);
 
-impl Way {
-    pub(crate) fn new() -> Way {
-        Way(watch::Sender::new(Known::Nothing))
+impl Ports {
+    pub(crate) fn new() -> Ports {
+        Ports(watch::Sender::new(Known::Nothing))
     }
 
     /// A record of the peer. True: it has a secure port, which was not known.
@@ -121,23 +121,23 @@ mod tests {
 
     #[test]
     fn a_secure_port_is_never_taken_back_and_may_change() {
-        let way = Way::new();
-        assert!(!way.heard(&bare()) && !way.heard(&Member { alive: 1, ..bare() }) && !way.is_secure());
-        assert!(way.heard(&secure(4443)), "it is news");
-        assert!(!way.heard(&secure(4443)) && !way.heard(&bare()) && !way.heard(&Member { alive: 1, ..bare() }));
-        assert!(way.is_secure());
-        assert!(!way.heard(&secure(4444)), "connections over TLS stay");
-        assert_eq!(*way.0.borrow(), Known::Secure(([10, 0, 0, 1], 4444).into()));
+        let ports = Ports::new();
+        assert!(!ports.heard(&bare()) && !ports.heard(&Member { alive: 1, ..bare() }) && !ports.is_secure());
+        assert!(ports.heard(&secure(4443)), "it is news");
+        assert!(!ports.heard(&secure(4443)) && !ports.heard(&bare()) && !ports.heard(&Member { alive: 1, ..bare() }));
+        assert!(ports.is_secure());
+        assert!(!ports.heard(&secure(4444)), "connections over TLS stay");
+        assert_eq!(*ports.0.borrow(), Known::Secure(([10, 0, 0, 1], 4444).into()));
     }
 
     #[tokio::test]
     async fn a_configured_member_is_waited_for_once() {
-        let way = Way::new();
-        let (known, ()) = tokio::join!(way.known(Duration::from_secs(60)), async {
-            way.heard(&secure(4443));
+        let ports = Ports::new();
+        let (known, ()) = tokio::join!(ports.known(Duration::from_secs(60)), async {
+            ports.heard(&secure(4443));
         });
         assert_eq!(known, Known::Secure(([10, 0, 0, 1], 4443).into()));
-        let silent = Way::new();
+        let silent = Ports::new();
         assert_eq!(silent.known(Duration::ZERO).await, Known::Plain);
         assert_eq!(*silent.0.borrow(), Known::Plain, "the next one does not wait");
     }
