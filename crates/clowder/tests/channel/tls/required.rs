@@ -5,6 +5,7 @@ use std::time::Duration;
 use clowder::options::{SYNCHRONIZED_ACK, USE_ACK};
 use clowder::{Channel, Refusal, SendFailure, SendOptions, StaticMember, Timeouts, metrics as names};
 use clowder_proto::wire::{Ack, Member};
+use tokio::net::UdpSocket;
 
 use super::authority::{Authority, free_addrs};
 use super::stranger::Stranger;
@@ -91,4 +92,22 @@ async fn members_by_a_list_find_each_other_and_their_first_messages_arrive() {
         assert_eq!(next(&mut inbox).await.body(), "hello");
         patiently(pending).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn datagrams_carry_no_message_in_either_direction() {
+    let ca = Authority::new();
+    let counts = Counts::default();
+    let _counting = metrics::set_default_local_recorder(&counts);
+    let files = ca.files("strict");
+    let builder = builder().udp("127.0.0.1:0").tls(files.config().require(true));
+    let strict = builder.start().await.unwrap();
+    let mut refusals = strict.refusals();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.send_to(&frame(1, USE_ACK, b"hello"), strict.local().udp_addr().unwrap()).await.unwrap();
+    let Some(Refusal::Datagram { kind: "plain", .. }) = patiently(refusals.next()).await else { panic!("another") };
+    assert_eq!(counts.get(names::RECEIVED, "") + counts.get(names::UNCLAIMED, ""), 0);
+    let by_udp = SendOptions::from_bits(clowder::options::UDP | clowder::options::BYTE_MESSAGE);
+    let peer = Member { udp_port: 9, ..ca.node("peer").await.local().clone() };
+    assert_eq!(failures(patiently(strict.send([&peer], "a", by_udp)).await), [SendFailure::NoSecurePort]);
 }
