@@ -235,14 +235,12 @@ impl ChannelBuilder {
         let tls = self.load_tls()?;
         let listener = self.bind(&self.listen)?;
         let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
-        let secure = tls.as_ref().map(|tls| self.bind(&self.secure(tls, bound))).transpose()?;
-        let secure_port = secure.as_ref().map(|secure| secure.local_addr()).transpose();
-        let secure_port = secure_port.map_err(|source| StartError::Announce { source })?.map(|bound| bound.port());
+        let secure = tls.as_ref().map(|tls| self.bind_secure(tls, bound)).transpose()?;
         let udp = self.udp.as_deref();
         let udp = udp.map(|at| bind(at, |addr| net::datagrams(addr, &self.sockets.udp_received))).transpose()?;
         let udp_port = udp.as_ref().map(|(_, udp)| udp.local_addr()).transpose();
         let udp_port = udp_port.map_err(|source| StartError::Announce { source })?.map(|bound| bound.port());
-        let local = self.local(bound, udp_port, secure_port)?;
+        let local = self.local(bound, udp_port, secure.as_ref().map(|(_, port)| *port))?;
         if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
             tracing::warn!(
                 node = %local.domain.escape_ascii(),
@@ -283,7 +281,7 @@ impl ChannelBuilder {
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),
             handle.spawn(follow(Arc::clone(&env), changes)).abort_handle(),
         ];
-        if let Some(listener) = secure {
+        if let Some((listener, _)) = secure {
             tasks.push(handle.spawn(tls::run(Arc::clone(&env), listener)).abort_handle());
         }
         if !env.chain.is_empty() {
@@ -312,6 +310,13 @@ impl ChannelBuilder {
 
     fn bind(&self, text: &str) -> Result<net::TcpListener, StartError> {
         bind(text, |addr| net::listen(addr, &self.sockets.accepted))
+    }
+
+    /// The secure port, and its number.
+    fn bind_secure(&self, tls: &Tls, plain: SocketAddr) -> Result<(net::TcpListener, u16), StartError> {
+        let listener = self.bind(&self.secure(tls, plain))?;
+        let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
+        Ok((listener, bound.port()))
     }
 
     /// Where the secure port is to be: behind the plain one, if nothing else was said.
