@@ -111,6 +111,11 @@ impl Check {
         self.last_start.is_some() && self.flight.is_none()
     }
 
+    /// No probe was ever asked for.
+    pub(super) fn is_idle(&self) -> bool {
+        self.last_start.is_none() && self.due.is_none()
+    }
+
     /// How many probes in a row were met with silence.
     pub(super) fn timeouts(&self) -> u32 {
         self.timeouts

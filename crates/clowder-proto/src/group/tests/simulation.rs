@@ -19,6 +19,8 @@ enum Mode {
     Multicast,
     Static,
     Both,
+    /// Each node asks a directory who is there, and gets an answer now and then.
+    Cloud,
 }
 
 enum Event {
@@ -26,6 +28,7 @@ enum Event {
     Verdict { at: Process, probe: ProbeId, to: MemberId, verdict: Verdict },
     Notice { to: Process, from: Member, notice: Notice },
     WatchLost { at: Process, member: MemberId },
+    List { to: Process },
     Fault,
 }
 
@@ -104,7 +107,8 @@ impl Net {
     fn identity(&self, node: usize) -> Member {
         let number = u8::try_from(node + 1).expect("few nodes");
         // Configured ids stay the same in every life.
-        let life = if self.mode == Mode::Multicast { self.nodes[node].life } else { number };
+        let named_anew = matches!(self.mode, Mode::Multicast | Mode::Cloud);
+        let life = if named_anew { self.nodes[node].life } else { number };
         member(number, life)
     }
 
@@ -124,8 +128,8 @@ impl Net {
         self.nodes[node].life += 1;
         let all: Vec<Member> = (0..NODES).map(|node| self.identity(node)).collect();
         let config = GroupConfig {
-            heartbeats: (self.mode != Mode::Static).then(HeartbeatConfig::default),
-            configured: if self.mode == Mode::Multicast { Vec::new() } else { all },
+            heartbeats: matches!(self.mode, Mode::Multicast | Mode::Both).then(HeartbeatConfig::default),
+            configured: if matches!(self.mode, Mode::Static | Mode::Both) { all } else { Vec::new() },
             seed: self.roll(u64::MAX),
             ..GroupConfig::default()
         };
@@ -134,6 +138,22 @@ impl Net {
         self.goodbyes.remove(&local.id);
         self.nodes[node].group = Some(Group::new(config, local, self.now));
         self.drain(node);
+        if self.mode == Mode::Cloud {
+            self.later(Duration::ZERO, Event::List { to: self.process(node) });
+        }
+    }
+
+    /// The directory knows who runs, if it answers.
+    fn list(&mut self, to: Process) {
+        if self.calm || self.roll(3) > 0 {
+            let up = (0..NODES).filter(|node| self.nodes[*node].group.is_some());
+            let list: Vec<Listed> =
+                up.map(|node| Listed { id: self.identity(node).id, ready: self.calm || node % 2 == 0 }).collect();
+            let source = Source::new(0).expect("the first one");
+            self.tell(to.node, |group, now| group.discovered(now, source, &list));
+        }
+        let pause = ms(800 + self.roll(400));
+        self.later(pause, Event::List { to });
     }
 
     /// The process ends, with or without having said goodbye: the system closes its connections.
@@ -237,6 +257,7 @@ impl Net {
                 LeftReason::Goodbye => self.goodbyes.contains(&member.id),
                 LeftReason::Dead(_) | LeftReason::Expired(_) => self.failed_probes.contains(&(at, member.id.clone())),
                 LeftReason::Replaced => self.nodes[Net::node_of(&member.id)].life > 1,
+                LeftReason::Unlisted => self.mode == Mode::Cloud && self.dead_since.contains_key(&member.id),
             };
             assert!(justified, "seed {}: {at:?} removed {member} without a cause: {reason:?}", self.seed);
             self.failed_probes.remove(&(at, member.id.clone()));
@@ -313,8 +334,9 @@ impl Net {
             Event::WatchLost { at, member } if self.is_up(at) => {
                 self.tell(at.node, |group, now| group.watch_lost(now, &member));
             }
+            Event::List { to } if self.is_up(to) => self.list(to),
             Event::Fault => self.fault(),
-            Event::Verdict { .. } | Event::Notice { .. } | Event::WatchLost { .. } => {}
+            Event::List { .. } | Event::Verdict { .. } | Event::Notice { .. } | Event::WatchLost { .. } => {}
         }
     }
 
@@ -386,4 +408,9 @@ fn groups_of_static_members_survive_faults_and_converge() {
 #[test]
 fn groups_found_both_ways_survive_faults_and_converge() {
     simulate(Mode::Both, 2000..2020);
+}
+
+#[test]
+fn groups_found_in_a_directory_survive_faults_and_converge() {
+    simulate(Mode::Cloud, 3000..3030);
 }
