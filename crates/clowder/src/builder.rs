@@ -11,12 +11,13 @@ use tokio::sync::watch;
 
 use crate::channel::{Channel, Inner};
 use crate::config::{ChannelLimits, Timeouts};
+use crate::discovery::{Discovery, Searches};
 use crate::driver::control::Control;
 use crate::driver::env::Env;
 use crate::driver::{accept, net};
 use crate::error::StartError;
 use crate::inbox::Delivery;
-use crate::membership::{MembershipConfig, Multicast, StaticMember};
+use crate::membership::{MembershipConfig, Multicast, StaticMember, UnicastHeartbeats};
 use crate::send::Encoder;
 use crate::view::ViewChanges;
 
@@ -68,7 +69,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// The member's unique id. Default: random, new for each start.
+    /// The member's unique id. Default: what the first directory says, so that the members of a cloud agree about it;
+    /// without a directory random, new for each start.
     #[must_use]
     pub fn unique_id(mut self, id: [u8; 16]) -> Self {
         self.unique_id = Some(id);
@@ -100,6 +102,21 @@ impl ChannelBuilder {
     #[must_use]
     pub fn multicast(mut self, multicast: Multicast) -> Self {
         self.membership.multicast = Some(multicast);
+        self
+    }
+
+    /// Send heartbeats to addresses, besides multicast or without it. Default: not.
+    #[must_use]
+    pub fn unicast(mut self, heartbeats: UnicastHeartbeats) -> Self {
+        self.membership.unicast = Some(heartbeats);
+        self
+    }
+
+    /// Find others in a directory: DNS, or the API server of a Kubernetes cluster. Any number; the first one decides
+    /// under which id this node is known, unless it is given one.
+    #[must_use]
+    pub fn discover(mut self, directory: impl Into<Discovery>) -> Self {
+        self.membership.discovery.push(directory.into());
         self
     }
 
@@ -135,15 +152,18 @@ impl ChannelBuilder {
         let handle = Handle::current();
         let listener = self.bind()?;
         let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
-        let unique_id = match self.unique_id {
+        let announced = self.announced(bound)?;
+        let directories = self.membership.discovery.clone();
+        let searches = Searches::start(directories, announced, self.unique_id.is_some()).await?;
+        let unique_id = match self.unique_id.or(searches.own()) {
             Some(id) => id,
             None => random_id()?,
         };
-        let mut local = Member::new(self.announced(bound)?, unique_id);
+        let mut local = Member::new(announced, unique_id);
         local.domain = self.domain;
         local.payload = self.payload;
         local.extension = Capabilities::ALL.encode();
-        let control = Control::start(self.membership, local.clone(), self.limits.wire.clone())?;
+        let control = Control::start(self.membership, local.clone(), self.limits.wire.clone(), searches)?;
         let changes = control.changes();
         let datagrams = control.datagram_messages();
         let env = Env::new(handle.clone(), self.limits, self.timeouts, control, fastrand::u64(..));

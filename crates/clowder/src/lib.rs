@@ -3,6 +3,7 @@
 mod builder;
 mod channel;
 mod config;
+pub mod discovery;
 mod driver;
 mod error;
 mod http;
@@ -21,9 +22,14 @@ pub use builder::ChannelBuilder;
 pub use channel::Channel;
 pub use clowder_proto::wire::{Member, MemberId, Message, MessageId, options};
 pub use config::{ChannelLimits, Timeouts};
+#[cfg(feature = "dns-srv")]
+pub use discovery::DnsSrv;
+#[cfg(feature = "kubernetes")]
+pub use discovery::Kubernetes;
+pub use discovery::{Discovery, Dns};
 pub use error::{Full, SendError, SendFailure, StartError};
 pub use inbox::{Delivery, Inbox};
-pub use membership::{Multicast, StaticMember};
+pub use membership::{Multicast, StaticMember, UnicastHeartbeats};
 pub use route::Listener;
 pub use send::{Fate, Pending, Receipt, SendOptions};
 pub use session::Session;

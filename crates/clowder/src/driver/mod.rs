@@ -14,4 +14,5 @@ pub(crate) mod net;
 pub(crate) mod peer;
 mod probe;
 mod refused;
+mod unicast;
 pub(crate) mod waiters;
