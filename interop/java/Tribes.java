@@ -15,6 +15,7 @@ import org.apache.catalina.tribes.group.interceptors.TcpFailureDetector;
 import org.apache.catalina.tribes.group.interceptors.TcpPingInterceptor;
 import org.apache.catalina.tribes.membership.McastService;
 import org.apache.catalina.tribes.membership.StaticMember;
+import org.apache.catalina.tribes.membership.cloud.CloudMembershipService;
 import org.apache.catalina.tribes.transport.nio.NioReceiver;
 
 /**
@@ -26,6 +27,7 @@ import org.apache.catalina.tribes.transport.nio.NioReceiver;
  * --id HEX32            unique id of the local static member; random without it
  * --peer HOST:PORT/HEX  a static member (repeats)
  * --multicast GROUP:PORT  multicast membership on the interface that has --host
+ * --dns                 the cloud membership's provider dns; the name is DNS_MEMBERSHIP_SERVICE_NAME in the environment
  * --domain NAME         membership domain
  * --dispatch BOOL       MessageDispatchInterceptor, default true
  * --detector BOOL       TcpFailureDetector, default true
@@ -53,7 +55,13 @@ final class Tribes {
         if (multicast != null) {
             configure((McastService) channel.getMembershipService(), multicast, host, domain);
         }
-        services = multicast == null ? Channel.SND_RX_SEQ | Channel.SND_TX_SEQ : Channel.DEFAULT;
+        boolean dns = args.flag("dns", false);
+        if (dns) {
+            CloudMembershipService cloud = new CloudMembershipService();
+            cloud.setMembershipProviderClassName("dns");
+            channel.setMembershipService(cloud);
+        }
+        services = multicast == null && !dns ? Channel.SND_RX_SEQ | Channel.SND_TX_SEQ : Channel.DEFAULT;
         if (args.flag("dispatch", true)) {
             channel.addInterceptor(new MessageDispatchInterceptor());
         }
@@ -68,7 +76,7 @@ final class Tribes {
         }
         List<String> peers = args.all("peer");
         String id = args.text("id", null);
-        staticMembers = multicast == null || id != null || !peers.isEmpty();
+        staticMembers = (multicast == null && !dns) || id != null || !peers.isEmpty();
         if (staticMembers) {
             addStatic(host, receiver.getPort(), id, domain, peers);
         }

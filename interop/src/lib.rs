@@ -18,6 +18,7 @@
 //! the place of every Clowder node, which proves the cases themselves.
 
 pub mod browser;
+pub mod dns;
 pub mod java;
 pub mod load;
 pub mod netns;

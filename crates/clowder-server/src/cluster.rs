@@ -3,10 +3,10 @@
 //! The only place where names on the command line are resolved. What cannot work is an error with its remedy; what may
 //! work later, such as a peer that does not run yet, is left to the channel.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
-use clowder::{Channel, Multicast, StaticMember};
+use clowder::{Channel, ChannelBuilder, Dns, Multicast, StartError, StaticMember, UnicastHeartbeats};
 
 use crate::cli::{NodeArgs, Peer, UniqueId};
 
@@ -33,12 +33,62 @@ pub(crate) async fn start(args: &NodeArgs) -> Result<Channel> {
         }
         builder = builder.multicast(multicast);
     }
-    builder.start().await.with_context(|| {
-        format!(
-            "cannot join the cluster on {}: is the address one of this machine, and a port of it free?",
-            args.cluster
-        )
+    if let Some(heartbeats) = heartbeats(args)? {
+        builder = builder.unicast(heartbeats);
+    }
+    builder = discover(args, builder)?;
+    builder.start().await.map_err(|error| {
+        let context = match error {
+            StartError::Discovery(_) => format!("cannot find the cluster from {}", args.cluster),
+            _ => format!(
+                "cannot join the cluster on {}: is the address one of this machine, and a port of it free?",
+                args.cluster
+            ),
+        };
+        anyhow::Error::new(error).context(context)
     })
+}
+
+/// The nodes have one list, so all of them take heartbeats at one port.
+fn heartbeats(args: &NodeArgs) -> Result<Option<UnicastHeartbeats>> {
+    let Some(first) = args.heartbeat_to.first() else { return Ok(None) };
+    let (_, port) = first.rsplit_once(':').context("the command line checked it")?;
+    let port = port.parse().context("the command line checked it")?;
+    let any: IpAddr = match interface(&args.cluster) {
+        Some(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
+        _ => Ipv4Addr::UNSPECIFIED.into(),
+    };
+    Ok(Some(UnicastHeartbeats::new(args.heartbeat_to.clone()).bind(SocketAddr::new(any, port))))
+}
+
+fn discover(args: &NodeArgs, mut builder: ChannelBuilder) -> Result<ChannelBuilder> {
+    #[cfg(feature = "kubernetes")]
+    if args.kubernetes {
+        builder = builder.discover(clowder::Kubernetes::from_env().context("--kubernetes")?);
+    }
+    if let Some(name) = &args.dns {
+        builder = builder.discover(Dns::new(name));
+    }
+    #[cfg(feature = "dns-srv")]
+    if let Some(name) = &args.dns_srv {
+        builder = builder.discover(clowder::DnsSrv::new(name));
+    }
+    Ok(builder)
+}
+
+/// Some option says where the others are.
+pub(crate) fn looks_for_others(args: &NodeArgs) -> bool {
+    let mut looks = !args.peers.is_empty() || args.multicast.is_some() || args.dns.is_some();
+    looks |= !args.heartbeat_to.is_empty();
+    #[cfg(feature = "kubernetes")]
+    {
+        looks |= args.kubernetes;
+    }
+    #[cfg(feature = "dns-srv")]
+    {
+        looks |= args.dns_srv.is_some();
+    }
+    looks
 }
 
 /// A static member with its address resolved.

@@ -82,10 +82,10 @@ async fn sessions(args: &NodeArgs, channel: &Channel) -> Result<Sessions> {
 fn explain(args: &NodeArgs, channel: &Channel) {
     let local = channel.local();
     tracing::info!("member {} serves {}/s, replication {}", local.id, args.context, args.replication);
-    if args.peers.is_empty() && args.multicast.is_none() {
+    if !cluster::looks_for_others(args) {
         tracing::warn!(
             "this node is alone, its sessions die with it: name the others with --peer HOST:PORT/HEX32, or find them \
-             with --multicast 228.0.0.4:45564; they name this node with --peer {}",
+             with --multicast 228.0.0.4:45564, --kubernetes or --dns NAME; they name this node with --peer {}",
             local.id
         );
     }

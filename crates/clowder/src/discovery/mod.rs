@@ -139,6 +139,15 @@ impl Searches {
     /// # Errors
     /// The id is needed and nobody told it.
     pub(crate) async fn start(what: Vec<Discovery>, local: SocketAddr, named: bool) -> Result<Self, UnknownHere> {
+        Searches::start_within(what, local, named, OWN_ID_MAX).await
+    }
+
+    async fn start_within(
+        what: Vec<Discovery>,
+        local: SocketAddr,
+        named: bool,
+        patience: Duration,
+    ) -> Result<Self, UnknownHere> {
         let (sender, lists) = mpsc::channel(LISTS_MAX);
         // The directory that is named first names this node.
         let own = what.first().and_then(|first| first.own(local));
@@ -154,7 +163,7 @@ impl Searches {
             open.insert(source);
         }
         drop(sender);
-        searches.first_answers(open, needs_own).await;
+        searches.first_answers(open, needs_own.then_some(patience)).await;
         if needs_own && searches.own.is_none() {
             return Err(UnknownHere { local });
         }
@@ -169,10 +178,14 @@ impl Searches {
     }
 
     /// Each source once, and the own id if it is needed; for a bounded time.
-    async fn first_answers(&mut self, mut open: BTreeSet<Source>, needs_own: bool) {
+    async fn first_answers(&mut self, mut open: BTreeSet<Source>, wait_for_own: Option<Duration>) {
         let (start, first) = (Instant::now(), Source::new(0));
-        while !open.is_empty() || (needs_own && self.own.is_none()) {
-            let patience = if needs_own && self.own.is_none() { OWN_ID_MAX } else { FIRST_LIST_MAX };
+        loop {
+            let patience = match wait_for_own {
+                Some(patience) if self.own.is_none() => patience,
+                _ if open.is_empty() => return,
+                _ => FIRST_LIST_MAX,
+            };
             let Ok(Some(found)) = tokio::time::timeout_at(start + patience, self.lists.recv()).await else { return };
             open.remove(&found.source);
             if let Some(answer) = &found.answer {
@@ -209,5 +222,45 @@ impl Searches {
     pub(crate) fn take_early(&mut self) -> Option<(Source, Vec<Listed>)> {
         let found = self.early.pop_front()?;
         Some((found.source, found.answer?.list))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: &str = "127.0.0.1:4000";
+
+    fn dns() -> Discovery {
+        // Answered by every machine's own table of hosts.
+        Dns::new("localhost").into()
+    }
+
+    #[tokio::test]
+    async fn dns_names_a_node_by_its_address_whatever_it_answers() {
+        let local = LOCAL.parse().unwrap();
+        for what in [vec![dns()], vec![Dns::new("name.invalid").interval(Duration::from_millis(1)).into()]] {
+            let searches = Searches::start(what, local, false).await.unwrap();
+            assert_eq!(searches.own(), Some(identity::id_of("127.0.0.1")));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_lists_are_there_when_the_start_returns() {
+        let local = "127.0.0.9:4000".parse().unwrap();
+        let mut searches = Searches::start(vec![dns()], local, false).await.unwrap();
+        let (source, list) = searches.take_early().expect("a list");
+        assert_eq!(
+            (Some(source), list[0].id.clone()),
+            (Source::new(0), identity::by_address([127, 0, 0, 1].into(), 4000))
+        );
+        assert!(searches.take_early().is_none());
+    }
+
+    #[tokio::test]
+    async fn directories_beyond_the_bound_are_left_out() {
+        let many = vec![dns(); Source::COUNT_MAX + 3];
+        let searches = Searches::start(many, LOCAL.parse().unwrap(), true).await.unwrap();
+        assert_eq!(searches._tasks.len(), Source::COUNT_MAX);
     }
 }

@@ -112,3 +112,102 @@ impl Report {
         let _ = self.lists.send(Found { source: self.source, answer }).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// What is logged, as text.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        fn lines_with(&self, text: &str) -> usize {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap().matches(text).count()
+        }
+    }
+
+    fn logged() -> (Log, tracing::subscriber::DefaultGuard) {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn report() -> (Report, mpsc::Receiver<Found>) {
+        let (sender, told) = mpsc::channel(1000);
+        (Report::new("dns", Source::new(0).unwrap(), sender), told)
+    }
+
+    #[tokio::test]
+    async fn troubles_are_logged_when_they_change_and_when_they_end() {
+        let (log, _guard) = logged();
+        let (mut report, _told) = report();
+        for _ in 0..100 {
+            report.failed(Question::List, "lookup", "no such name").await;
+        }
+        assert_eq!(log.lines_with("no such name"), 1);
+        report.failed(Question::List, "lookup", "no network").await;
+        assert_eq!(log.lines_with("no network"), 1);
+        report.answered(Answer::default()).await;
+        report.answered(Answer::default()).await;
+        assert_eq!(log.lines_with("works again"), 1);
+        report.failed(Question::List, "lookup", "no such name").await;
+        assert_eq!(log.lines_with("no such name"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_watch_in_trouble_is_one_line_however_often_the_list_is_read() {
+        let (log, _guard) = logged();
+        let (mut report, _told) = report();
+        for _ in 0..100 {
+            report.answered(Answer::default()).await;
+            report.failed(Question::Watch, "status", "not allowed").await;
+        }
+        assert_eq!((log.lines_with("not allowed"), log.lines_with("works again")), (1, 0));
+        report.works(Question::Watch);
+        assert_eq!(log.lines_with("works again"), 1);
+    }
+
+    #[tokio::test]
+    async fn a_useless_entry_is_one_line_for_each_cause() {
+        let (log, _guard) = logged();
+        let (mut report, _told) = report();
+        for cause in ["no_name", "no_name", "bad_address", "bad_address"] {
+            report.skipped("shop-1", cause);
+        }
+        report.skipped("shop-2", "no_name");
+        assert_eq!(log.lines_with("is skipped"), 3);
+        for number in 0..10_000 {
+            report.skipped(&number.to_string(), "no_name");
+        }
+        assert!(report.skipped.len() <= SKIPPED_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_list_without_news_is_not_told_again() {
+        let (mut report, mut told) = report();
+        report.answered(Answer::default()).await;
+        report.answered(Answer::default()).await;
+        report.answered(Answer { own: Some([1; 16]), ..Answer::default() }).await;
+        report.failed(Question::List, "lookup", "no").await;
+        let mut all = Vec::new();
+        while let Ok(found) = told.try_recv() {
+            all.push(found.answer.map(|answer| answer.own));
+        }
+        assert_eq!(all, [Some(None), Some(Some([1; 16])), None]);
+    }
+}

@@ -124,7 +124,7 @@ impl Task {
                     resolving = true;
                 }
                 datagram = to_send.recv(), if !(resolving && self.targets.is_empty()) => match datagram {
-                    Some(datagram) => self.send(&datagram),
+                    Some(datagram) => self.send(&datagram).await,
                     None => return,
                 },
                 arrived = self.socket.recv_from(&mut buffer) => match arrived {
@@ -167,10 +167,10 @@ impl Task {
         pause
     }
 
-    fn send(&self, datagram: &Bytes) {
+    async fn send(&self, datagram: &Bytes) {
         for target in self.targets.values().flatten().take(TARGETS_MAX) {
-            // A full buffer of the socket, or nobody there: the next one comes soon.
-            if self.socket.try_send_to(datagram, *target).is_err() {
+            // No way there, or nobody: the next one comes soon.
+            if self.socket.send_to(datagram, *target).await.is_err() {
                 count_send_error();
             }
         }
@@ -185,3 +185,6 @@ async fn resolve(names: Vec<String>) -> Vec<(String, io::Result<Vec<SocketAddr>>
     }
     all
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,4 +16,5 @@ mod ordering;
 mod outcomes;
 mod stop;
 mod tomcat;
+mod unicast;
 mod view;

@@ -151,16 +151,17 @@ impl Kubernetes {
     /// One watch after the other, until the list has to be read again.
     async fn follow(&self, mut access: Access, mut version: String, pods: &mut Pods, report: &mut Report) {
         loop {
-            let started = Instant::now();
+            let (started, from) = (Instant::now(), version.clone());
             match self.watch(&access, &mut version, pods, report).await {
                 Ok(Turn::Renewed) => match Access::open(self) {
                     Ok(renewed) => access = renewed,
                     Err((kind, trouble)) => return report.failed(Question::Watch, kind, trouble).await,
                 },
-                Ok(Turn::Ended) if started.elapsed() >= self.interval => report.works(Question::Watch),
+                Ok(Turn::Ended) if version != from || started.elapsed() >= self.interval => {
+                    report.works(Question::Watch);
+                }
                 // A watch that ends at once would end at once again.
-                Ok(Turn::Ended) => return,
-                Ok(Turn::Lost) => return,
+                Ok(Turn::Ended | Turn::Lost) => return,
                 Err((kind, trouble)) => return report.failed(Question::Watch, kind, trouble).await,
             }
         }
