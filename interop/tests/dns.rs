@@ -40,6 +40,14 @@ fn nodes_find_each_other_by_a_name_and_agree_about_their_ids() -> Result<()> {
         wait_until("both Tomcats at Clowder", PATIENCE, || Ok(logged(&clowder, &joined)))?;
     }
 
+    if clowder.kind == Kind::Clowder {
+        // `member ADDR/ID serves …`: the id is what the Tomcat computed for that address.
+        let log = clowder.process.log();
+        let own = log.iter().find_map(|line| line.split_once("member ")?.1.split_once(" serves")).map(|(own, _)| own);
+        let members = first.stats()?["members"].to_string();
+        ensure!(own.is_some_and(|own| members.contains(own)), "{own:?} is not among {members}");
+    }
+
     user.get(&clowder, "op=inc")?;
     for node in [&mut first, &mut last] {
         node.await_session(&id, "Clowder's change", |reply| reply.attr("count").ends_with(":2"))?;
