@@ -5,13 +5,19 @@
 
 #![forbid(unsafe_code)]
 
+mod chain;
+mod coordination;
 mod java;
 pub mod mutate;
+mod rpc;
 pub mod seeds;
 mod session;
 mod wire;
 
+pub use chain::chain_inbound;
+pub use coordination::coordination;
 pub use java::java_stream;
+pub use rpc::rpc;
 pub use session::{delta, session_message};
 pub use wire::{frame, member, message};
 
@@ -19,11 +25,14 @@ pub use wire::{frame, member, message};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, for the smoke test and the seeds.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: &[Target] = &[
     ("frame", frame),
     ("member", member),
     ("message", message),
     ("java_stream", java_stream),
     ("session_message", session_message),
     ("delta", delta),
+    ("chain_inbound", chain_inbound),
+    ("rpc", rpc),
+    ("coordination", coordination),
 ];

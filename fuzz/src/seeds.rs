@@ -23,6 +23,9 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
         "java_stream" => listed("java-serialization.json", |vector| &vector["hex"]),
         "session_message" => listed("session.json", |vector| &vector["message_hex"]),
         "delta" => deltas(),
+        "chain_inbound" => bodies(),
+        "rpc" => rpc_messages(),
+        "coordination" => coordination(),
         _ => Vec::new(),
     }
 }
@@ -44,6 +47,39 @@ fn listed(file: &str, hex: impl Fn(&Value) -> &Value) -> Vec<(String, Vec<u8>)> 
     vectors.filter_map(|vector| Some((vector["name"].as_str()?.to_owned(), unhex(hex(vector))?))).collect()
 }
 
+/// The recorded bodies that are compressed or encrypted.
+fn bodies() -> Vec<(String, Vec<u8>)> {
+    let document = vectors("interceptors.json");
+    let vectors = document["vectors"].as_array().expect("a list of vectors").iter();
+    let bodies = vectors.filter_map(|vector| {
+        let name = vector["name"].as_str()?;
+        let suite = match vector["config"]["encryptionAlgorithm"].as_str() {
+            Some(algorithm) => Some((algorithm, unhex(&vector["config"]["encryptionKey"])?.len())),
+            None => None,
+        };
+        if suite.is_none() && !name.starts_with("gzip-") {
+            return None;
+        }
+        let selector = crate::chain::selector(suite)?;
+        let wires = vector["wire_hex"].as_array()?.iter().enumerate();
+        let seed = |(index, wire)| Some((format!("{name}-{index}"), [&[selector], &unhex(wire)?[..]].concat()));
+        Some(wires.filter_map(seed).collect::<Vec<_>>())
+    });
+    bodies.flatten().collect()
+}
+
+/// The recorded bodies of coordinators, good and bad.
+fn coordination() -> Vec<(String, Vec<u8>)> {
+    let document = vectors("interceptors.json");
+    let vectors = document["vectors"].as_array().expect("a list of vectors").iter();
+    let bodies = vectors.filter_map(|vector| {
+        let name = vector["name"].as_str().filter(|name| name.starts_with("coordinator-"))?;
+        let wires = vector["wire_hex"].as_array()?.iter().enumerate();
+        Some(wires.filter_map(|(index, wire)| Some((format!("{name}-{index}"), unhex(wire)?))).collect::<Vec<_>>())
+    });
+    bodies.flatten().collect()
+}
+
 /// The payloads of the recorded SESSION-DELTA messages.
 fn deltas() -> Vec<(String, Vec<u8>)> {
     let document = vectors("session.json");
@@ -52,6 +88,19 @@ fn deltas() -> Vec<(String, Vec<u8>)> {
     deltas
         .filter_map(|vector| Some((vector["name"].as_str()?.to_owned(), unhex(&vector["message"]["payload_hex"])?)))
         .collect()
+}
+
+/// The recorded RPC messages, and the plain one of the membership service.
+fn rpc_messages() -> Vec<(String, Vec<u8>)> {
+    let document = vectors("rpc-and-map.json");
+    let messages = document["messages"].as_array().expect("a list of messages").iter();
+    let alone = messages.filter_map(|vector| Some((vector["name"].as_str()?.to_owned(), unhex(&vector["hex"])?)));
+    let document = vectors("transport.json");
+    let frames = document.as_array().expect("transport.json is a list").iter();
+    let stop = frames.filter(|vector| vector["name"] == "static-service-stop");
+    let stop =
+        stop.filter_map(|vector| Some(("plain_stop".to_owned(), unhex(&vector["fields"]["data"][0]["message"])?)));
+    alone.filter(|(name, _)| name.contains("rpc")).chain(stop).collect()
 }
 
 /// The messages inside of the recorded frames, good and bad.

@@ -14,7 +14,9 @@ final class Json {
         } else if (value instanceof Iterable<?>) {
             StringBuilder list = new StringBuilder();
             for (Object element : (Iterable<?>) value) {
-                list.append(list.length() == 0 ? "" : ",").append(quoted(element.toString()));
+                list.append(list.length() == 0 ? "" : ",");
+                boolean plain = element instanceof Json || element instanceof Number;
+                list.append(plain ? element.toString() : quoted(element.toString()));
             }
             out.append('[').append(list).append(']');
         } else {

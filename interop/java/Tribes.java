@@ -7,14 +7,17 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.catalina.tribes.Channel;
+import org.apache.catalina.tribes.ChannelInterceptor;
 import org.apache.catalina.tribes.Member;
 import org.apache.catalina.tribes.group.GroupChannel;
 import org.apache.catalina.tribes.group.interceptors.MessageDispatchInterceptor;
+import org.apache.catalina.tribes.group.interceptors.NonBlockingCoordinator;
 import org.apache.catalina.tribes.group.interceptors.StaticMembershipInterceptor;
 import org.apache.catalina.tribes.group.interceptors.TcpFailureDetector;
 import org.apache.catalina.tribes.group.interceptors.TcpPingInterceptor;
 import org.apache.catalina.tribes.membership.McastService;
 import org.apache.catalina.tribes.membership.StaticMember;
+import org.apache.catalina.tribes.membership.StaticMembershipService;
 import org.apache.catalina.tribes.membership.cloud.CloudMembershipService;
 import org.apache.catalina.tribes.transport.nio.NioReceiver;
 
@@ -33,53 +36,103 @@ import org.apache.catalina.tribes.transport.nio.NioReceiver;
  * --detector BOOL       TcpFailureDetector, default true
  * --ping MS             TcpPingInterceptor with this interval, default none
  * --heartbeat MS        channel heartbeat, default 5000 as in Tomcat
+ * --udp PORT            receive datagrams too
+ * --chain CHAIN         this chain, see {@link ChainText}, instead of what the three options above it say
+ * --static-service NAME(ATTRIBUTE=VALUE,…)  StaticMembershipService of a channel with this name has the peers, and
+ *                       no interceptor
  * </pre>
  *
- * Chain from the top: dispatch, ping, detector, static membership.
+ * Chain from the top: dispatch, ping, detector, static membership. A chain without a place for static membership
+ * gets it at the bottom if there are static members.
  */
 final class Tribes {
     final GroupChannel channel = new GroupChannel();
-    /** Services to start: without multicast only receiver and sender. */
+    /** Services to start: without a membership service only receiver and sender. */
     final int services;
-    private final boolean staticMembers;
+    final List<ChannelInterceptor> interceptors = new ArrayList<>();
 
-    Tribes(Args args) throws IOException {
+    /** {@code top}: interceptors above all others. */
+    Tribes(Args args, ChannelInterceptor... top) throws IOException {
         String host = args.text("host", "127.0.0.1");
         NioReceiver receiver = (NioReceiver) channel.getChannelReceiver();
         receiver.setAddress(host);
         receiver.setPort(portOrFree(args.number("port", 0), host));
         receiver.setAutoBind(1);
         channel.setHeartbeatSleeptime(args.number("heartbeat", 5000));
+        receiver.setUdpPort(args.number("udp", -1));
         String multicast = args.text("multicast", null);
         String domain = args.text("domain", null);
         if (multicast != null) {
             configure((McastService) channel.getMembershipService(), multicast, host, domain);
         }
+        interceptors.addAll(List.of(top));
+        addChain(args);
+        String id = args.text("id", null);
+        List<String> peers = args.all("peer");
+        String service = args.text("static-service", null);
         boolean dns = args.flag("dns", false);
-        if (dns) {
+        StaticMember local = member(host, receiver.getPort(), id == null ? randomId() : unhex(id), domain);
+        if (service != null) {
+            channel.setMembershipService(staticService(new ChainText.Element(service), local, peers, domain));
+        } else if (dns) {
             CloudMembershipService cloud = new CloudMembershipService();
             cloud.setMembershipProviderClassName("dns");
             channel.setMembershipService(cloud);
+        } else if (multicast == null || id != null || !peers.isEmpty()) {
+            if (multicast == null && interceptors.stream().anyMatch(NonBlockingCoordinator.class::isInstance)) {
+                // It starts the membership service whatever it is told, and multicast cannot start unconfigured.
+                channel.setMembershipService(staticService(new ChainText.Element("none"), local, List.of(), domain));
+            }
+            StaticMembershipInterceptor place = staticPlace();
+            place.setLocalMember(local);
+            for (String peer : peers) {
+                place.addStaticMember(member(peer, domain));
+            }
         }
-        services = multicast == null && !dns ? Channel.SND_RX_SEQ | Channel.SND_TX_SEQ : Channel.DEFAULT;
+        services = multicast == null && service == null && !dns ? Channel.SND_RX_SEQ | Channel.SND_TX_SEQ : Channel.DEFAULT;
+        interceptors.forEach(channel::addInterceptor);
+    }
+
+    private void addChain(Args args) {
+        String chain = args.text("chain", null);
+        if (chain != null) {
+            interceptors.addAll(ChainText.parse(chain));
+            return;
+        }
         if (args.flag("dispatch", true)) {
-            channel.addInterceptor(new MessageDispatchInterceptor());
+            interceptors.add(new MessageDispatchInterceptor());
         }
         int ping = args.number("ping", 0);
         if (ping > 0) {
             TcpPingInterceptor interceptor = new TcpPingInterceptor();
             interceptor.setInterval(ping);
-            channel.addInterceptor(interceptor);
+            interceptors.add(interceptor);
         }
         if (args.flag("detector", true)) {
-            channel.addInterceptor(new TcpFailureDetector());
+            interceptors.add(new TcpFailureDetector());
         }
-        List<String> peers = args.all("peer");
-        String id = args.text("id", null);
-        staticMembers = (multicast == null && !dns) || id != null || !peers.isEmpty();
-        if (staticMembers) {
-            addStatic(host, receiver.getPort(), id, domain, peers);
+    }
+
+    private StaticMembershipInterceptor staticPlace() {
+        for (ChannelInterceptor interceptor : interceptors) {
+            if (interceptor instanceof StaticMembershipInterceptor) {
+                return (StaticMembershipInterceptor) interceptor;
+            }
         }
+        StaticMembershipInterceptor place = new StaticMembershipInterceptor();
+        interceptors.add(place);
+        return place;
+    }
+
+    private StaticMembershipService staticService(
+            ChainText.Element element, StaticMember local, List<String> peers, String domain) throws IOException {
+        channel.setName(element.name); // the service's name is made of it
+        StaticMembershipService service = element.configure(new StaticMembershipService());
+        service.setLocalMember(local);
+        for (String peer : peers) {
+            service.addStaticMember(member(peer, domain));
+        }
+        return service;
     }
 
     private static void configure(McastService service, String multicast, String host, String domain) {
@@ -92,20 +145,18 @@ final class Tribes {
         }
     }
 
-    private void addStatic(String host, int port, String id, String domain, List<String> peers) throws IOException {
-        StaticMembershipInterceptor members = new StaticMembershipInterceptor();
-        byte[] uniqueId = id == null ? new byte[16] : unhex(id);
-        if (id == null) {
-            new SecureRandom().nextBytes(uniqueId);
-        }
-        members.setLocalMember(member(host, port, uniqueId, domain));
-        for (String peer : peers) {
-            int slash = peer.indexOf('/');
-            int colon = peer.lastIndexOf(':', slash);
-            int peerPort = Integer.parseInt(peer.substring(colon + 1, slash));
-            members.addStaticMember(member(peer.substring(0, colon), peerPort, unhex(peer.substring(slash + 1)), domain));
-        }
-        channel.addInterceptor(members);
+    private static byte[] randomId() {
+        byte[] id = new byte[16];
+        new SecureRandom().nextBytes(id);
+        return id;
+    }
+
+    /** {@code HOST:PORT/HEX}. */
+    private static StaticMember member(String peer, String domain) throws IOException {
+        int slash = peer.indexOf('/');
+        int colon = peer.lastIndexOf(':', slash);
+        int port = Integer.parseInt(peer.substring(colon + 1, slash));
+        return member(peer.substring(0, colon), port, unhex(peer.substring(slash + 1)), domain);
     }
 
     private static StaticMember member(String host, int port, byte[] id, String domain) throws IOException {

@@ -108,8 +108,18 @@ impl Peer {
 
     /// The command line of a small JVM that starts quickly, for tests.
     pub fn command(&self, main: &str) -> Command {
+        self.quick_command(main, "128m")
+    }
+
+    /// The same with room for messages of 10 MB, of which a chain makes many copies.
+    pub fn roomy_command(&self, main: &str) -> Command {
+        self.quick_command(main, "384m")
+    }
+
+    fn quick_command(&self, main: &str, heap: &str) -> Command {
         let mut command = Command::new("java");
-        command.args(["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
+        command.arg(format!("-Xmx{heap}"));
+        command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
         command.arg(format!("-XX:SharedArchiveFile={}", self.archive.display()));
         self.finish(command, main)
     }

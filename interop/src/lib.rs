@@ -18,9 +18,11 @@
 //! the place of every Clowder node, which proves the cases themselves.
 
 pub mod browser;
+pub mod chain;
 pub mod dns;
 pub mod java;
 pub mod load;
+pub mod lossy;
 pub mod netns;
 pub mod node;
 pub mod process;
@@ -29,6 +31,7 @@ pub mod tribes;
 pub mod wait;
 
 pub use browser::{Browser, Reply};
+pub use chain::ChainNode;
 pub use java::{Generation, Peer};
 pub use node::{Kind, Node, NodeConfig};
 pub use process::Process;

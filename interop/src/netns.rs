@@ -94,7 +94,7 @@ impl Network {
         Ok(())
     }
 
-    fn address(&self, last: u8) -> Ipv4Addr {
+    pub(crate) fn address(&self, last: u8) -> Ipv4Addr {
         Ipv4Addr::new(10, self.subnet[0], self.subnet[1], last)
     }
 }
@@ -141,7 +141,7 @@ fn remove(namespace: &str) {
     let _ = std::fs::remove_dir_all(std::path::Path::new(CONFIGURATION).join(namespace)); // most have none
 }
 
-fn ip(args: &[&str]) -> Result<()> {
+pub(crate) fn ip(args: &[&str]) -> Result<()> {
     let output = Command::new("ip").args(args).output()?;
     ensure!(output.status.success(), "ip {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     Ok(())

@@ -44,6 +44,7 @@ pub struct NodeConfig {
     dns: Option<String>,
     namespace: Option<String>,
     await_members: usize,
+    http: Option<String>,
     extra: Vec<String>,
 }
 
@@ -69,6 +70,7 @@ impl NodeConfig {
             dns: None,
             namespace: None,
             await_members: 0,
+            http: None,
             extra: Vec::new(),
         }
     }
@@ -101,6 +103,12 @@ impl NodeConfig {
     /// announces static members from another thread; without this it may start too early and stay empty.
     pub fn joining(mut self, members: usize) -> Self {
         self.await_members = members;
+        self
+    }
+
+    /// A Clowder node serves HTTP at this address, not at that of its seat.
+    pub fn http_at(mut self, address: std::net::Ipv4Addr) -> Self {
+        self.http = Some(address.to_string());
         self
     }
 
@@ -165,7 +173,8 @@ impl NodeConfig {
     fn clowder(&self, mut command: Command) -> Command {
         let (host, port, id) = &self.seat;
         let replication = if self.options & 4 == 0 { "async" } else { "sync" };
-        command.args(["node", "--http", &format!("{host}:0"), "--cluster", &format!("{host}:{port}")]);
+        let http = self.http.as_ref().unwrap_or(host);
+        command.args(["node", "--http", &format!("{http}:0"), "--cluster", &format!("{host}:{port}")]);
         match &self.dns {
             Some(name) => command.args(["--dns", name]),
             None => command.args(["--id", id]),

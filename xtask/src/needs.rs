@@ -15,7 +15,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: &[Need] = &[
     Need { what: "javac", package: "openjdk-17-jdk-headless", present: || which("javac").is_some() },
     Need {
         what: "the jars of Tomcat 10.1",
@@ -29,6 +29,7 @@ const NEEDS: [Need; 6] = [
     },
     Need { what: "dnsmasq", package: "dnsmasq-base", present: || which("dnsmasq").is_some() },
     Need { what: "ip", package: "iproute2", present: || which("ip").is_some() },
+    Need { what: "ethtool", package: "ethtool", present: || which("ethtool").is_some() },
     Need { what: "cc", package: "gcc libc6-dev", present: || which("cc").is_some() },
 ];
 

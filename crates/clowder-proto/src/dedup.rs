@@ -12,10 +12,11 @@
 //! Test: a_message_is_new_once_and_then_known_by_the_ticket_of_its_first_arrival.
 
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use crate::Now;
+use crate::secret_hash::Secret;
 use crate::wire::{MemberId, MessageId};
 
 /// How much is remembered, and for how long.
@@ -55,39 +56,6 @@ impl Key {
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u128(self.bytes);
-    }
-}
-
-/// Ids are random already, one multiplication spreads them; the secret keeps a sender from choosing ids that collide.
-#[derive(Clone, Copy, Debug)]
-struct Secret(u64);
-
-impl BuildHasher for Secret {
-    type Hasher = Mixer;
-
-    fn build_hasher(&self) -> Mixer {
-        Mixer(self.0)
-    }
-}
-
-#[derive(Debug)]
-struct Mixer(u64);
-
-impl Hasher for Mixer {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u128(u128::from(*byte));
-        }
-    }
-
-    fn write_u128(&mut self, value: u128) {
-        let (low, high) = (value as u64 ^ self.0, (value >> 64) as u64 ^ self.0.rotate_left(32));
-        let product = u128::from(low | 1) * u128::from(high | 1);
-        self.0 = (product as u64) ^ ((product >> 64) as u64) ^ low.rotate_left(17);
     }
 }
 

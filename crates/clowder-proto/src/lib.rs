@@ -9,9 +9,12 @@
 
 pub mod chain;
 pub mod dedup;
+pub mod election;
 pub mod group;
 pub mod link;
 mod now;
+pub mod rpc;
+mod secret_hash;
 pub mod session;
 pub mod wire;
 

@@ -3,12 +3,17 @@
 //! Only parsing and values live here; what a command does is in the file of its name. A value that parses is usable:
 //! everything that can be refused without touching the machine is refused here, with exit code 2.
 
+mod channel;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::channel::chain_text;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use channel::{ChainSource, ChannelArgs, ChannelKind, EndArgs, ListenArgs, SendArgs};
 
 /// `clowder`, with everything behind it.
 #[derive(Debug, Parser)]
@@ -22,6 +27,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     after_long_help = "First steps:\n  \
                        clowder demo                 three nodes on this machine and a tour to copy and paste\n  \
                        clowder node                 one node on 127.0.0.1:8080\n  \
+                       clowder channel --help       messages by hand, beside Tomcats too\n  \
                        clowder decode --help        read captured cluster traffic\n\n\
                        Exit codes: 0 success, 1 failure while running (the reason is on standard error), \
                        2 wrong usage."
@@ -42,6 +48,8 @@ pub(crate) enum Command {
     Node(Box<NodeArgs>),
     /// Start three nodes on this machine and show what they are good for.
     Demo(DemoArgs),
+    /// Take part in a channel by hand: receive, send.
+    Channel(ChannelArgs),
     /// Measure the channel, the sessions or the state transfer on this machine.
     Bench(BenchArgs),
     /// Explain captured bytes as JSON.
@@ -203,6 +211,7 @@ pub(crate) enum BenchKind {
     Examples:\n  \
       clowder bench channel\n  \
       clowder bench channel --senders 8 --ack processed --seconds 5\n  \
+      clowder bench channel --senders 256 --ack processed --chain '' --chain order --chain fragment\n  \
       clowder bench channel --target 127.0.0.1:4000/01010101010101010101010101010101   # a Tomcat, for example")]
 pub(crate) struct BenchChannelArgs {
     /// Bytes in the body of a message.
@@ -224,6 +233,16 @@ pub(crate) struct BenchChannelArgs {
     /// Send to a receiver that already runs instead of a process started for it.
     #[arg(long, value_name = "HOST:PORT/HEX32")]
     pub(crate) target: Option<Peer>,
+
+    /// The chain of both ends, as `clowder channel` takes it. Repeat it: the chains are compared, each case of one with
+    /// the same case of the others right behind it.
+    #[arg(long, value_name = "CHAIN", value_parser = chain)]
+    pub(crate) chain: Vec<String>,
+}
+
+/// A chain as text, checked and kept as it is.
+fn chain(text: &str) -> Result<String, String> {
+    chain_text::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// Options of `clowder bench sessions`.
@@ -271,6 +290,10 @@ pub(crate) struct BenchReceiverArgs {
     /// Where to receive.
     #[arg(long, default_value = "127.0.0.1:0", value_parser = listen)]
     pub(crate) cluster: String,
+
+    /// The chain.
+    #[arg(long, default_value = "", value_parser = chain)]
+    pub(crate) chain: String,
 }
 
 /// Options of `clowder decode`.
@@ -311,6 +334,10 @@ pub(crate) enum DecodeKind {
     Session,
     /// The changes of one request, as a session message carries them.
     Delta,
+    /// The body of an RPC message, or what the static membership service says plainly.
+    Rpc,
+    /// The body of a message between coordinators.
+    Coordination,
 }
 
 /// How sessions are kept.

@@ -3,92 +3,66 @@
 //! The only place where names on the command line are resolved. What cannot work is an error with its remedy; what may
 //! work later, such as a peer that does not run yet, is left to the channel.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
-use clowder::{Channel, ChannelBuilder, Dns, Multicast, StartError, StaticMember, UnicastHeartbeats};
+use clowder::{Channel, ChannelBuilder, Multicast, StartError, StaticMember};
 
-use crate::cli::{NodeArgs, Peer, UniqueId};
+use crate::cli::{Peer, UniqueId};
 
-/// Start the channel of a node.
+/// What a command line says about a member and about whom it knows.
+pub(crate) struct Membership<'a> {
+    /// Where others connect.
+    pub(crate) cluster: &'a str,
+    /// Its unique id; random if there is none.
+    pub(crate) id: Option<UniqueId>,
+    /// Members that are always expected; it may be among them.
+    pub(crate) peers: &'a [Peer],
+    pub(crate) multicast: Option<SocketAddr>,
+    pub(crate) multicast_interface: Option<IpAddr>,
+    pub(crate) domain: &'a [u8],
+}
+
+/// Start what was built; `cluster` is its address as the user wrote it.
 ///
 /// # Errors
-/// A peer's name cannot be resolved, or the channel cannot start.
-pub(crate) async fn start(args: &NodeArgs) -> Result<Channel> {
-    let mut builder = Channel::builder().listen(args.cluster.as_str()).domain(args.domain.clone().into_bytes());
-    if let Some(UniqueId(id)) = args.id {
+/// The channel cannot start.
+pub(crate) async fn started(builder: ChannelBuilder, cluster: &str) -> Result<Channel> {
+    builder.start().await.map_err(|error| {
+        let what = match &error {
+            StartError::Bind { .. } => format!(
+                "cannot join the cluster on {cluster}: is the address one of this machine, and a port of it free?"
+            ),
+            _ => format!("cannot join the cluster on {cluster}"),
+        };
+        anyhow::Error::new(error).context(what)
+    })
+}
+
+/// A channel that is not started.
+///
+/// # Errors
+/// A peer's name cannot be resolved.
+pub(crate) async fn builder(membership: &Membership<'_>) -> Result<ChannelBuilder> {
+    let mut builder = Channel::builder().listen(membership.cluster).domain(membership.domain.to_vec());
+    if let Some(UniqueId(id)) = membership.id {
         builder = builder.unique_id(id);
     }
-    for peer in &args.peers {
-        if args.id == Some(peer.unique_id) {
+    for peer in membership.peers {
+        if membership.id == Some(peer.unique_id) {
             tracing::info!("--peer {peer} has this node's own id and is passed over");
             continue;
         }
         builder = builder.member(member(peer).await?);
     }
-    if let Some(group) = args.multicast {
+    if let Some(group) = membership.multicast {
         let mut multicast = Multicast::new(group);
-        if let Some(interface) = args.multicast_interface.or_else(|| interface(&args.cluster)) {
+        if let Some(interface) = membership.multicast_interface.or_else(|| interface(membership.cluster)) {
             multicast = multicast.interface(interface);
         }
         builder = builder.multicast(multicast);
     }
-    if let Some(heartbeats) = heartbeats(args)? {
-        builder = builder.unicast(heartbeats);
-    }
-    builder = discover(args, builder)?;
-    builder.start().await.map_err(|error| {
-        let context = match error {
-            StartError::Discovery(_) => format!("cannot find the cluster from {}", args.cluster),
-            _ => format!(
-                "cannot join the cluster on {}: is the address one of this machine, and a port of it free?",
-                args.cluster
-            ),
-        };
-        anyhow::Error::new(error).context(context)
-    })
-}
-
-/// The nodes have one list, so all of them take heartbeats at one port.
-fn heartbeats(args: &NodeArgs) -> Result<Option<UnicastHeartbeats>> {
-    let Some(first) = args.heartbeat_to.first() else { return Ok(None) };
-    let (_, port) = first.rsplit_once(':').context("the command line checked it")?;
-    let port = port.parse().context("the command line checked it")?;
-    let any: IpAddr = match interface(&args.cluster) {
-        Some(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
-        _ => Ipv4Addr::UNSPECIFIED.into(),
-    };
-    Ok(Some(UnicastHeartbeats::new(args.heartbeat_to.clone()).bind(SocketAddr::new(any, port))))
-}
-
-fn discover(args: &NodeArgs, mut builder: ChannelBuilder) -> Result<ChannelBuilder> {
-    #[cfg(feature = "kubernetes")]
-    if args.kubernetes {
-        builder = builder.discover(clowder::Kubernetes::from_env().context("--kubernetes")?);
-    }
-    if let Some(name) = &args.dns {
-        builder = builder.discover(Dns::new(name));
-    }
-    #[cfg(feature = "dns-srv")]
-    if let Some(name) = &args.dns_srv {
-        builder = builder.discover(clowder::DnsSrv::new(name));
-    }
     Ok(builder)
-}
-
-/// Some option says where the others are.
-pub(crate) fn looks_for_others(args: &NodeArgs) -> bool {
-    let mut looks = !args.peers.is_empty() || args.multicast.is_some() || args.dns.is_some();
-    looks |= !args.heartbeat_to.is_empty();
-    #[cfg(feature = "kubernetes")]
-    {
-        looks |= args.kubernetes;
-    }
-    #[cfg(feature = "dns-srv")]
-    {
-        looks |= args.dns_srv.is_some();
-    }
-    looks
 }
 
 /// A static member with its address resolved.
@@ -107,7 +81,7 @@ pub(crate) async fn member(peer: &Peer) -> Result<StaticMember> {
 }
 
 /// The address of --cluster, if it names one interface.
-fn interface(cluster: &str) -> Option<IpAddr> {
+pub(crate) fn interface(cluster: &str) -> Option<IpAddr> {
     let (host, _) = cluster.rsplit_once(':')?;
     let address: IpAddr = host.trim_matches(['[', ']']).parse().ok()?;
     (!address.is_unspecified()).then_some(address)

@@ -4,10 +4,13 @@
 //! command line or ends the process.
 
 mod bench;
+mod channel;
 mod cli;
 mod cluster;
 mod decode;
 mod demo;
+mod discovery;
+mod end;
 mod java;
 mod node;
 mod process;
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Node(args) => runtime(Builder::new_multi_thread(), node::run(*args)),
         Command::Demo(args) => runtime(shared(), demo::run(args)),
+        Command::Channel(args) => runtime(Builder::new_multi_thread(), channel::run(args)),
         Command::Bench(args) => runtime(shared(), bench::run(args)),
         Command::BenchReceiver(args) => runtime(shared(), bench::receiver(args)),
         Command::Decode(args) => decode::run(args),

@@ -13,11 +13,11 @@ use axum::Router;
 use axum::serve::ListenerExt;
 use clowder::{Channel, Replication, SessionLayer, Sessions};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::cli::{self, Manager, NodeArgs, Peer, UniqueId};
-use crate::{cluster, process, sample};
+use crate::end::End;
+use crate::{cluster, discovery, sample};
 
 /// How long after the start a peer may be missing without a word: the nodes of a cluster are started together.
 const PEERS_PATIENCE: Duration = Duration::from_secs(2);
@@ -30,7 +30,8 @@ pub(crate) async fn run(args: NodeArgs) -> Result<()> {
     let end = End::new(args.end_with_stdin)?;
     let listener = listen(args.http).await?;
     let http = listener.local_addr().context("cannot tell the HTTP port")?;
-    let channel = cluster::start(&args).await?;
+    let builder = discovery::discover(&args, cluster::builder(&membership(&args)).await?)?;
+    let channel = cluster::started(builder, &args.cluster).await?;
     let sessions = sessions(&args, &channel).await?;
     let local = channel.local();
     let cluster = local.id.socket_addr().map_or_else(|| local.id.to_string(), |address| address.to_string());
@@ -43,6 +44,17 @@ pub(crate) async fn run(args: NodeArgs) -> Result<()> {
     channel.stop().await;
     tracing::info!("left the cluster");
     Ok(())
+}
+
+fn membership(args: &NodeArgs) -> cluster::Membership<'_> {
+    cluster::Membership {
+        cluster: &args.cluster,
+        id: args.id,
+        peers: &args.peers,
+        multicast: args.multicast,
+        multicast_interface: args.multicast_interface,
+        domain: args.domain.as_bytes(),
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {
@@ -82,7 +94,7 @@ async fn sessions(args: &NodeArgs, channel: &Channel) -> Result<Sessions> {
 fn explain(args: &NodeArgs, channel: &Channel) {
     let local = channel.local();
     tracing::info!("member {} serves {}/s, replication {}", local.id, args.context, args.replication);
-    if !cluster::looks_for_others(args) {
+    if !discovery::looks_for_others(args) {
         tracing::warn!(
             "this node is alone, its sessions die with it: name the others with --peer HOST:PORT/HEX32, or find them \
              with --multicast 228.0.0.4:45564, --kubernetes or --dns NAME; they name this node with --peer {}",
@@ -121,7 +133,7 @@ fn ready(http: SocketAddr, cluster: &str) -> Result<()> {
         .context("cannot write to standard output")
 }
 
-async fn serve(args: &NodeArgs, listener: TcpListener, sessions: &Sessions, end: End) -> Result<()> {
+async fn serve(args: &NodeArgs, listener: TcpListener, sessions: &Sessions, mut end: End) -> Result<()> {
     let path = if args.context.is_empty() { "/" } else { args.context.as_str() };
     let layer = SessionLayer::new(sessions.clone()).path(path).context("the context path cannot be in a cookie")?;
     let app = sample::router().layer(layer);
@@ -150,36 +162,6 @@ async fn serve(args: &NodeArgs, listener: TcpListener, sessions: &Sessions, end:
         () = bounded => {
             tracing::warn!("requests still run after {:?} (--drain) and are cut off", args.drain);
             Ok(())
-        }
-    }
-}
-
-/// The ways in which a node is told to end.
-struct End {
-    terminate: Signal,
-    interrupt: Signal,
-    stdin: Option<oneshot::Receiver<()>>,
-}
-
-impl End {
-    /// Listens from now on, so that a signal during the start is not lost.
-    fn new(with_stdin: bool) -> Result<Self> {
-        let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-        Ok(End { terminate, interrupt, stdin: with_stdin.then(process::parent_ended) })
-    }
-
-    async fn reached(mut self) -> &'static str {
-        let stdin = async {
-            match self.stdin {
-                Some(ended) => drop(ended.await),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "Ctrl-C",
-            () = stdin => "the parent process ended",
         }
     }
 }

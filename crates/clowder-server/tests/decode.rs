@@ -10,7 +10,7 @@ use support::{run, text};
 fn vectors(file: &str) -> Vec<Value> {
     let path = format!("{}/../../vectors/{file}", env!("CARGO_MANIFEST_DIR"));
     let content: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    content.get("vectors").unwrap_or(&content).as_array().unwrap().clone()
+    content.get("vectors").or(content.get("messages")).unwrap_or(&content).as_array().unwrap().clone()
 }
 
 /// The JSON of a well-formed input, decoded with `--check`.
@@ -131,6 +131,81 @@ fn session_vectors() {
         }
     }
     assert!(seen > 50, "{seen} vectors");
+}
+
+#[test]
+fn rpc_vectors() {
+    let mut seen = 0;
+    for vector in vectors("rpc-and-map.json") {
+        let (name, expected) = (vector["name"].as_str().unwrap(), &vector["decoded"]);
+        if !name.contains("rpc_") {
+            continue;
+        }
+        seen += 1;
+        let got = decoded("rpc", vector["hex"].as_str().unwrap(), name);
+        for field in ["class", "reply", "uuid", "rpc_id"] {
+            assert_eq!(got[field], expected[field], "{name}: {field}");
+        }
+        let (got, expected) = (&got["message"], &expected["message"]);
+        assert_eq!(got["class"], expected["class"], "{name}");
+        // Messages of maps have no view of their own yet.
+        let is_map = expected["map_id"].is_string();
+        for field in ["string", "msgtype", "membership_id"].into_iter().filter(|_| !is_map) {
+            assert_eq!(got[field], expected[field], "{name}: {field}");
+        }
+        if let Some(member) = expected.get("member") {
+            assert_contains(&got["member"], member, name);
+        }
+    }
+    assert!(seen >= 16, "{seen} vectors");
+}
+
+#[test]
+fn messages_of_the_membership_service() {
+    let vectors = vectors("transport.json");
+    for (name, types) in [("static-service-rpc-ping-reply", 3), ("static-service-stop", 2)] {
+        let vector = vectors.iter().find(|vector| vector["name"] == name).unwrap();
+        let got = decoded("rpc", vector["fields"]["data"][0]["message"].as_str().unwrap(), name);
+        let said = if got["message"].is_object() { &got["message"] } else { &got };
+        assert_eq!((&said["msgtype"], &said["member"]["class"]), (&types.into(), &"StaticMember".into()), "{name}");
+        assert_eq!(said["member"]["domain"], "646f6d", "{name}");
+    }
+    assert!(refused("rpc", "aced000574000568656c6c6f", "a string").contains("the value is no RPC message"));
+    refused("rpc", "aced00057372002b6f72672e6170616368652e636174616c696e61", "half a class");
+}
+
+#[test]
+fn messages_of_coordinators() {
+    let mut seen = 0;
+    for vector in vectors("interceptors.json") {
+        let Some(name) = vector["name"].as_str().filter(|name| name.starts_with("coordinator-")) else { continue };
+        let expected = &vector["expected"];
+        for (index, hex) in vector["wire_hex"].as_array().unwrap().iter().enumerate() {
+            let hex = hex.as_str().unwrap();
+            if hex.is_empty() {
+                continue;
+            }
+            match expected["per_message"][index].as_str() {
+                Some("swallowed") => assert_eq!(decoded("coordination", hex, name)["type"], "alive"),
+                Some(_) => drop(refused("coordination", hex, name)),
+                None => {
+                    let step = &expected["steps"][index]["message"];
+                    let expected = if step.is_null() { &expected["decoded"] } else { step };
+                    let got = decoded("coordination", &format!("{hex}7461696c"), name);
+                    assert_eq!((&got["type"], &got["id_hex"]), (&expected["type"], &expected["id_hex"]), "{name}");
+                    assert_eq!(got["trailing"], "7461696c", "{name}");
+                    let members = got["members"].as_array().unwrap();
+                    assert_eq!(members.len(), expected["members"].as_str().unwrap().len(), "{name}");
+                    // The port tells the members of the vectors apart: A has 4001.
+                    let port = |letter: &Value| 4001 + u64::from(letter.as_str().unwrap().as_bytes()[0] - b'A');
+                    assert_eq!(got["leader"]["port"], port(&expected["leader"]), "{name}");
+                    assert_eq!(got["source"]["port"], port(&expected["source"]), "{name}");
+                }
+            }
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 14);
 }
 
 #[test]

@@ -1,24 +1,28 @@
 //! Configures and starts a node.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
+use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
 use clowder_proto::wire::{Capabilities, Member};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::channel::{Channel, Inner};
-use crate::config::{ChannelLimits, Timeouts};
+use crate::config::{self, ChannelLimits, Timeouts};
 use crate::discovery::{Discovery, Searches};
-use crate::driver::control::Control;
-use crate::driver::env::Env;
-use crate::driver::{accept, net};
+use crate::driver::control::{Control, StartError as MembershipError};
+use crate::driver::datagrams::Datagrams;
+use crate::driver::env::{Env, Settings};
+use crate::driver::{accept, held, net, service, udp};
 use crate::error::StartError;
-use crate::inbox::Delivery;
-use crate::membership::{MembershipConfig, Multicast, StaticMember, UnicastHeartbeats};
+use crate::membership::{MembershipConfig, Multicast, StaticMember, StaticService, UnicastHeartbeats};
+use crate::rpc;
 use crate::send::Encoder;
+use crate::transport::{ReceiverKind, Sockets, TransportConfig};
 use crate::view::ViewChanges;
 
 /// An address that no packet goes to; asking for the way to it shows the address that others would see.
@@ -29,10 +33,16 @@ const ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2
 pub struct ChannelBuilder {
     listen: String,
     announce: Option<SocketAddr>,
+    udp: Option<String>,
+    secure_port: Option<u16>,
+    receiver: ReceiverKind,
+    sockets: Sockets,
+    failed_ack_is_error: bool,
     unique_id: Option<[u8; 16]>,
     domain: Bytes,
     payload: Bytes,
     membership: MembershipConfig,
+    chain: ChainConfig,
     limits: ChannelLimits,
     timeouts: Timeouts,
 }
@@ -42,10 +52,16 @@ impl Default for ChannelBuilder {
         ChannelBuilder {
             listen: "0.0.0.0:4000-4100".to_owned(),
             announce: None,
+            udp: None,
+            secure_port: None,
+            receiver: ReceiverKind::default(),
+            sockets: Sockets::default(),
+            failed_ack_is_error: true,
             unique_id: None,
             domain: Bytes::new(),
             payload: Bytes::new(),
             membership: MembershipConfig::default(),
+            chain: ChainConfig::default(),
             limits: ChannelLimits::default(),
             timeouts: Timeouts::default(),
         }
@@ -66,6 +82,43 @@ impl ChannelBuilder {
     #[must_use]
     pub fn announce(mut self, address: SocketAddr) -> Self {
         self.announce = Some(address);
+        self
+    }
+
+    /// Receive datagrams too: `ADDRESS:PORT`, or `ADDRESS:FIRST-LAST` for the first free port of a range. Others send
+    /// them to the announced host and this port. Default: not.
+    #[must_use]
+    pub fn udp(mut self, address: impl Into<String>) -> Self {
+        self.udp = Some(address.into());
+        self
+    }
+
+    /// The port for secure connections, which is announced and nothing else, as in Tomcat. Default: none.
+    #[must_use]
+    pub fn secure_port(mut self, port: u16) -> Self {
+        self.secure_port = Some(port);
+        self
+    }
+
+    /// Who reads the connections of others. Default: [`ReceiverKind::Async`].
+    #[must_use]
+    pub fn receiver(mut self, kind: ReceiverKind) -> Self {
+        self.receiver = kind;
+        self
+    }
+
+    /// Everything that Tomcat's `Receiver` and `Transport` say, replacing what was configured before: addresses, ports,
+    /// sockets, the time and the number of attempts to send.
+    #[must_use]
+    pub fn transport(mut self, transport: &TransportConfig) -> Self {
+        let TransportConfig { receiver, sender } = transport;
+        (self.listen, self.announce) = (receiver.listen(), receiver.announce());
+        (self.udp, self.secure_port) = (receiver.udp(), receiver.secure_port);
+        (self.receiver, self.sockets) = (receiver.kind(), transport.sockets());
+        self.limits.lanes = sender.pool_size;
+        (self.timeouts.send, self.timeouts.connect) = (sender.timeout, sender.timeout);
+        self.timeouts.retries_max = sender.max_retry_attempts;
+        self.failed_ack_is_error = sender.throw_on_failed_ack;
         self
     }
 
@@ -120,10 +173,33 @@ impl ChannelBuilder {
         self
     }
 
+    /// Find others by the static membership service. Default: not.
+    #[must_use]
+    pub fn static_service(mut self, service: StaticService) -> Self {
+        self.membership.service = Some(service);
+        self
+    }
+
     /// Everything about membership at once, replacing what was configured before.
     #[must_use]
     pub fn membership(mut self, membership: MembershipConfig) -> Self {
         self.membership = membership;
+        self
+    }
+
+    /// What is done to messages between the application and the wire, from the application to the wire. Every node of
+    /// the cluster needs the same. The layers of the control plane (detector, ping, static members, domain, coordinator)
+    /// set what they are named after. Default: nothing.
+    #[must_use]
+    pub fn chain(mut self, chain: ChainConfig) -> Self {
+        self.chain = chain;
+        self
+    }
+
+    /// One more layer, below those that are there.
+    #[must_use]
+    pub fn layer(mut self, layer: LayerConfig) -> Self {
+        self.chain.layers.push(layer);
         self
     }
 
@@ -150,56 +226,88 @@ impl ChannelBuilder {
     /// Outside of a tokio runtime.
     pub async fn start(self) -> Result<Channel, StartError> {
         let handle = Handle::current();
-        let listener = self.bind()?;
+        let (chain, warnings) = self.chain.build()?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let mut membership = self.membership.clone();
+        membership.apply(&self.chain);
+        let listener = bind(&self.listen, |addr| net::listen(addr, &self.sockets.accepted))?;
         let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
+        let udp = self.udp.as_deref();
+        let udp = udp.map(|at| bind(at, |addr| net::datagrams(addr, &self.sockets.udp_received))).transpose()?;
+        let udp_port = udp.as_ref().map(|(_, udp)| udp.local_addr()).transpose();
+        let udp_port = udp_port.map_err(|source| StartError::Announce { source })?.map(|bound| bound.port());
         let announced = self.announced(bound)?;
-        let directories = self.membership.discovery.clone();
-        let searches = Searches::start(directories, announced, self.unique_id.is_some()).await?;
-        let unique_id = match self.unique_id.or(searches.own()) {
-            Some(id) => id,
-            None => random_id()?,
-        };
-        let mut local = Member::new(announced, unique_id);
-        local.domain = self.domain;
-        local.payload = self.payload;
-        local.extension = Capabilities::ALL.encode();
-        let control = Control::start(self.membership, local.clone(), self.limits.wire.clone(), searches)?;
+        let named = self.unique_id.is_some();
+        let searches = Searches::start(std::mem::take(&mut membership.discovery), announced, named).await?;
+        let local = self.local(announced, udp_port, searches.own())?;
+        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
+            tracing::warn!(
+                node = %local.domain.escape_ascii(),
+                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
+                "this node is of another domain than it sees: members with the same filter do not see it"
+            );
+        }
+        let mut limits = self.limits;
+        if let ReceiverKind::Threads { max_threads } = self.receiver {
+            limits.connections_max = limits.connections_max.min(max_threads);
+        }
+        let datagrams = Datagrams::new(
+            self.sockets.udp_sent.clone(),
+            membership.multicast.as_ref(),
+            limits.datagrams_in_flight_max,
+            limits.queue_bytes_max,
+        )
+        .map_err(MembershipError::Multicast)?;
+        let control = Control::start(membership, chain.clone(), local.clone(), limits.wire.clone(), searches)?;
         let changes = control.changes();
-        let datagrams = control.datagram_messages();
-        let env = Env::new(handle.clone(), self.limits, self.timeouts, control, fastrand::u64(..));
+        let multicast = control.datagram_messages();
+        let link = config::link(&limits, &self.timeouts, self.failed_ack_is_error);
+        let settings = Settings { limits, timeouts: self.timeouts, link, sockets: self.sockets };
+        let env = Env::new(handle.clone(), settings, chain, control, datagrams);
+        let channel = Channel::new(Inner {
+            env: Arc::clone(&env),
+            encoder: Encoder::new(&local),
+            local,
+            tasks: OnceLock::new(),
+            stopped: watch::Sender::new(false),
+            extensions: Mutex::new(HashMap::new()),
+        });
+        // Before a connection is read: answers to the first questions of the membership may be there already.
+        rpc::listen(&channel);
+        service::listen(&env);
         let mut tasks = vec![
-            handle.spawn(accept::run(Arc::clone(&env), listener)).abort_handle(),
+            handle.spawn(accept::run(Arc::clone(&env), listener, self.receiver)).abort_handle(),
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),
             handle.spawn(follow(Arc::clone(&env), changes)).abort_handle(),
         ];
-        if let Some(datagrams) = datagrams {
-            tasks.push(handle.spawn(deliver_datagrams(Arc::clone(&env), datagrams)).abort_handle());
+        if !env.chain.is_empty() {
+            tasks.push(handle.spawn(held::keep_time(Arc::downgrade(&env))).abort_handle());
         }
-        Ok(Channel::new(Inner {
-            env,
-            encoder: Encoder::new(&local),
-            local,
-            tasks,
-            stopped: watch::Sender::new(false),
-            extensions: Mutex::new(HashMap::new()),
-        }))
+        if let Some((socket, answers)) = udp {
+            tasks.push(handle.spawn(udp::run(Arc::clone(&env), socket, answers)).abort_handle());
+        }
+        if let Some(messages) = multicast {
+            tasks.push(handle.spawn(udp::deliver(Arc::clone(&env), messages)).abort_handle());
+        }
+        channel.runs(tasks);
+        Ok(channel)
     }
 
-    fn bind(&self) -> Result<net::TcpListener, StartError> {
-        let (ip, ports) = parse(&self.listen).ok_or_else(|| StartError::Listen { text: self.listen.clone() })?;
-        let last_port = *ports.end();
-        for port in ports {
-            let addr = SocketAddr::new(ip, port);
-            match net::listen(addr) {
-                Ok(listener) => return Ok(listener),
-                Err(source) if port == last_port => return Err(StartError::Bind { last: addr, source }),
-                Err(error) => tracing::debug!(%addr, %error, "port is taken, trying the next"),
-            }
-        }
-        Err(StartError::Listen { text: self.listen.clone() })
+    /// This node, as it tells the others.
+    fn local(&self, at: SocketAddr, udp_port: Option<u16>, listed: Option<[u8; 16]>) -> Result<Member, StartError> {
+        let unique_id = self.unique_id.or(listed).map_or_else(random_id, Ok)?;
+        let mut local = Member::new(at, unique_id);
+        local.secure_port = self.secure_port.map_or(-1, i32::from);
+        local.udp_port = udp_port.map_or(-1, i32::from);
+        local.domain = self.domain.clone();
+        local.payload = self.payload.clone();
+        local.extension = Capabilities::ALL.encode();
+        Ok(local)
     }
 
-    /// What to tell others.
+    /// The address to tell others.
     ///
     /// Differs from Tomcat: it announces 0.0.0.0 when it listens there, which nobody can connect to. Test:
     /// a_node_that_listens_everywhere_announces_an_address_that_can_be_reached.
@@ -211,7 +319,8 @@ impl ChannelBuilder {
         if !bound.ip().is_unspecified() {
             return Ok(bound);
         }
-        let others = self.membership.members.iter().map(|member| member.addr);
+        let contacts = self.membership.service.iter().flat_map(|service| &service.members);
+        let others = self.membership.members.iter().chain(contacts).map(|member| member.addr);
         let mut last = None;
         for towards in others.chain([ELSEWHERE]) {
             let any: IpAddr =
@@ -228,6 +337,21 @@ impl ChannelBuilder {
         let source = last.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into());
         Err(StartError::Announce { source })
     }
+}
+
+/// The first of the ports that `open` can open.
+fn bind<T>(text: &str, open: impl Fn(SocketAddr) -> io::Result<T>) -> Result<T, StartError> {
+    let (ip, ports) = parse(text).ok_or_else(|| StartError::Listen { text: text.to_owned() })?;
+    let last_port = *ports.end();
+    for port in ports {
+        let addr = SocketAddr::new(ip, port);
+        match open(addr) {
+            Ok(opened) => return Ok(opened),
+            Err(source) if port == last_port => return Err(StartError::Bind { last: addr, source }),
+            Err(error) => tracing::debug!(%addr, %error, "port is taken, trying the next"),
+        }
+    }
+    Err(StartError::Listen { text: text.to_owned() })
 }
 
 /// `ADDRESS:PORT` or `ADDRESS:FIRST-LAST`.
@@ -250,22 +374,12 @@ fn random_id() -> Result<[u8; 16], StartError> {
 /// Members that leave take what is on its way to them along; announcements reach the links.
 async fn follow(env: Arc<Env>, mut changes: ViewChanges) {
     while let Some(change) = changes.next().await {
-        change.left.iter().for_each(|(member, _)| env.left(&member.id));
-        change.joined.iter().chain(&change.updated).for_each(|member| env.heard(member));
-    }
-}
-
-/// Messages that came in datagrams: nobody is answered.
-async fn deliver_datagrams(env: Arc<Env>, mut datagrams: tokio::sync::mpsc::Receiver<clowder_proto::wire::Message>) {
-    while let Some(message) = datagrams.recv().await {
-        let listeners = env.router.listeners();
-        env.metrics.received.increment(1);
-        match listeners.iter().find(|listener| listener.accept(&message)) {
-            Some(listener) => listener.received(Delivery::new(message, None)),
-            None => {
-                let _ = env.inbox.push(&mut vec![Delivery::new(message, None)]); // nobody wants it: so be it
-            }
+        for (member, _) in &change.left {
+            env.left(&member.id);
+            env.chain.member_left(&member.id);
+            held::flush(&env, &member.id, Flush::Left);
         }
+        change.joined.iter().chain(&change.updated).for_each(|member| env.heard(member));
     }
 }
 

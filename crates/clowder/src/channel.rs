@@ -4,24 +4,27 @@ use std::any::{Any, TypeId};
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clowder_proto::link::{Failure, Outcome};
-use clowder_proto::wire::Member;
+use clowder_proto::wire::{Member, MemberId};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::builder::ChannelBuilder;
 use crate::driver::env::Env;
 use crate::driver::peer::{Peer, Wanted};
+use crate::driver::refused::RefusalEvents;
 use crate::driver::waiters::Then;
 use crate::error::{Full, SendError};
 use crate::inbox::Inbox;
+use crate::outgoing::{Outbound, Planned};
 use crate::route::Listener;
 use crate::send::{Encoder, Part, PartState, Parts, Pending, Receipt, SendOptions, Target};
 use crate::view::{View, ViewChanges};
+use crate::way::Via;
 
 /// Pause between two looks whether everything is sent, when the channel stops.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
@@ -37,7 +40,8 @@ pub(crate) struct Inner {
     pub(crate) env: Arc<Env>,
     pub(crate) local: Member,
     pub(crate) encoder: Encoder,
-    pub(crate) tasks: Vec<AbortHandle>,
+    /// Ended with the channel. Set once, when it starts.
+    pub(crate) tasks: OnceLock<Vec<AbortHandle>>,
     pub(crate) stopped: watch::Sender<bool>,
     pub(crate) extensions: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
@@ -50,6 +54,12 @@ impl Channel {
 
     pub(crate) fn new(inner: Inner) -> Channel {
         Channel { inner: Arc::new(inner) }
+    }
+
+    /// These tasks end with the channel.
+    pub(crate) fn runs(&self, tasks: Vec<AbortHandle>) {
+        let set = self.inner.tasks.set(tasks);
+        debug_assert!(set.is_ok(), "a channel starts once");
     }
 
     /// This node, as the others see it.
@@ -78,9 +88,20 @@ impl Channel {
         self.inner.env.inbox.open()
     }
 
+    /// What this node refuses from the network from now on: connections it closes, messages it does not deliver.
+    pub fn refusals(&self) -> RefusalEvents {
+        self.inner.env.refusals.events()
+    }
+
     /// From now on this listener sees messages before the inbox and before listeners that come later.
     pub fn listen_for(&self, listener: Arc<dyn Listener>) {
         self.inner.env.router.add(listener);
+    }
+
+    /// No message goes to this listener any more; one that it is just being given is its last. Pass a clone of what was
+    /// given to [`Channel::listen_for`].
+    pub fn stop_listening(&self, listener: &Arc<dyn Listener>) {
+        self.inner.env.router.remove(listener);
     }
 
     /// Send a message and wait for its fate at each target, as the options say. Waits while the queue of a target is
@@ -97,19 +118,28 @@ impl Channel {
         options: SendOptions,
     ) -> Result<Receipt, SendError> {
         let waits = !options.is_asynchronous();
-        let outbound = self.inner.outbound(&body.into(), options, waits);
+        let targets: Vec<T> = targets.into_iter().collect();
+        let outbound = match self.inner.planned(body.into(), options, waits, &targets) {
+            Planned::One(outbound) => outbound,
+            Planned::Many(shipment) => {
+                let members = self.inner.addressees(&targets, options);
+                let (pending, done) = Pending::of(&members, waits);
+                shipment.set_out(&self.inner, members, done).queue_all().await;
+                return pending.await;
+            }
+        };
         let mut parts = Parts::default();
         let mut full = Vec::new();
-        for target in targets {
+        for target in &targets {
             match self.inner.target(target.borrow(), &outbound) {
                 Err(part) => parts.push(part),
-                Ok(peer) if peer.try_reserve(outbound.bytes) => parts.push(outbound.queue(peer, waits)),
+                Ok(peer) if peer.try_reserve(outbound.frame.len()) => parts.push(outbound.queue(peer, waits)),
                 Ok(peer) => full.push(peer),
             }
         }
         for peer in full {
             // Counts as failed, and is no news of the peer's health, if it was closed meanwhile.
-            let part = match peer.reserve(outbound.bytes).await {
+            let part = match peer.reserve(outbound.frame.len()).await {
                 true => outbound.queue(peer, waits),
                 false => failed(peer, Failure::Closed),
             };
@@ -130,14 +160,23 @@ impl Channel {
         options: SendOptions,
     ) -> Result<Pending, Full> {
         let waits = !options.is_asynchronous();
-        let outbound = self.inner.outbound(&body.into(), options, waits);
+        let targets: Vec<T> = targets.into_iter().collect();
+        let outbound = match self.inner.planned(body.into(), options, waits, &targets) {
+            Planned::One(outbound) => outbound,
+            Planned::Many(shipment) => {
+                let members = self.inner.addressees(&targets, options);
+                let (pending, done) = Pending::of(&members, waits);
+                shipment.set_out(&self.inner, members, done).try_queue()?;
+                return Ok(pending);
+            }
+        };
         let (mut parts, mut reserved) = (Parts::default(), Vec::new());
-        for target in targets {
+        for target in &targets {
             match self.inner.target(target.borrow(), &outbound) {
                 Err(part) => parts.push(part),
-                Ok(peer) if peer.try_reserve(outbound.bytes) => reserved.push(peer),
+                Ok(peer) if peer.try_reserve(outbound.frame.len()) => reserved.push(peer),
                 Ok(peer) => {
-                    reserved.iter().for_each(|peer| peer.unreserve(outbound.bytes));
+                    reserved.iter().for_each(|peer| peer.unreserve(outbound.frame.len()));
                     return Err(Full { member: peer.member.clone() });
                 }
             }
@@ -155,12 +194,21 @@ impl Channel {
         body: impl Into<Bytes>,
         options: SendOptions,
     ) -> Pending {
-        let outbound = self.inner.outbound(&body.into(), options, false);
+        let targets: Vec<T> = targets.into_iter().collect();
+        let outbound = match self.inner.planned(body.into(), options, false, &targets) {
+            Planned::One(outbound) => outbound,
+            Planned::Many(shipment) => {
+                let members = self.inner.addressees(&targets, options);
+                let (pending, done) = Pending::of(&members, true);
+                shipment.set_out(&self.inner, members, done).queue_now();
+                return pending;
+            }
+        };
         let mut parts = Parts::default();
-        for target in targets {
+        for target in &targets {
             parts.push(match self.inner.target(target.borrow(), &outbound) {
                 Err(part) => part,
-                Ok(peer) if peer.try_reserve(outbound.bytes) => outbound.queue(peer, true),
+                Ok(peer) if peer.try_reserve(outbound.frame.len()) => outbound.queue(peer, true),
                 Ok(peer) => {
                     let failure = peer.refusal();
                     failed(peer, failure)
@@ -172,7 +220,6 @@ impl Channel {
 
     /// As [`Channel::submit`], with a callback instead of a future. It is called exactly once, without any lock of the
     /// channel, on whichever task learns the last outcome: also before this returns. It must not block.
-    #[expect(clippy::result_large_err, reason = "a target that fails at once is rare, and moved once")]
     pub fn submit_then<T: Borrow<Member>>(
         &self,
         targets: impl IntoIterator<Item = T>,
@@ -180,27 +227,24 @@ impl Channel {
         options: SendOptions,
         done: impl FnOnce(Result<Receipt, SendError>) + Send + 'static,
     ) {
-        let outbound = self.inner.outbound(&body.into(), options, false);
         let targets: Vec<T> = targets.into_iter().collect();
-        if targets.is_empty() {
+        if targets.is_empty() && options.via() == Via::Tcp {
             return done(Parts::default().result());
         }
-        let inner = &self.inner;
-        let peers: Vec<_> = targets.iter().map(|target| inner.target(target.borrow(), &outbound)).collect();
-        let members: Vec<Member> = targets.iter().map(|target| target.borrow().clone()).collect();
+        let members = self.inner.addressees(&targets, options);
+        let outbound = match self.inner.planned(body.into(), options, false, &targets) {
+            Planned::One(outbound) => outbound,
+            Planned::Many(shipment) => {
+                return shipment.set_out(&self.inner, members, Box::new(done)).queue_now();
+            }
+        };
         let then = Then::new(
             members.len(),
-            Box::new(move |outcomes| {
-                let mut parts = Parts::default();
-                for (member, outcome) in members.into_iter().zip(outcomes) {
-                    parts.push(Part::new(Target::Member(member), PartState::Known(outcome)));
-                }
-                done(parts.result());
-            }),
+            Box::new(move |outcomes| done(Parts::known(members.into_iter().zip(outcomes)).result())),
         );
-        for (index, target) in peers.into_iter().enumerate() {
-            match target {
-                Ok(peer) if peer.try_reserve(outbound.bytes) => {
+        for (index, target) in targets.iter().enumerate() {
+            match self.inner.target(target.borrow(), &outbound) {
+                Ok(peer) if peer.try_reserve(outbound.frame.len()) => {
                     let wanted = Wanted::Then(Arc::clone(&then), index);
                     let _no_slot = peer.queue(outbound.frame.clone(), outbound.acked, outbound.order, wanted);
                 }
@@ -237,8 +281,24 @@ impl Channel {
 
     /// Returns when the channel has stopped.
     pub async fn stopped(&self) {
+        self.until_stopped().await;
+    }
+
+    /// As [`Channel::stopped`], without keeping the node running.
+    pub(crate) fn until_stopped(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut stopped = self.inner.stopped.subscribe();
-        let _ = stopped.wait_for(|stopped| *stopped).await; // an error: everything is gone, so it stopped
+        async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await; // an error: everything is gone, so it stopped
+        }
+    }
+
+    pub(crate) fn env(&self) -> &Arc<Env> {
+        &self.inner.env
+    }
+
+    /// A handle that does not keep the node running.
+    pub(crate) fn downgrade(&self) -> WeakChannel {
+        WeakChannel { inner: Arc::downgrade(&self.inner) }
     }
 
     /// Something of another module that lives as long as the channel; made if it is not there.
@@ -249,28 +309,22 @@ impl Channel {
     }
 }
 
-impl fmt::Debug for Channel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel").field("local", &self.inner.local).finish_non_exhaustive()
+/// See [`Channel::downgrade`].
+#[derive(Clone)]
+pub(crate) struct WeakChannel {
+    inner: Weak<Inner>,
+}
+
+impl WeakChannel {
+    /// The channel, while it lives.
+    pub(crate) fn upgrade(&self) -> Option<Channel> {
+        Some(Channel { inner: self.inner.upgrade()? })
     }
 }
 
-/// An encoded message.
-struct Outbound {
-    /// Empty: it is too large to be encoded.
-    frame: Bytes,
-    bytes: usize,
-    too_large: bool,
-    acked: bool,
-    order: clowder_proto::link::Order,
-}
-
-impl Outbound {
-    /// Hand it to a peer that has room.
-    fn queue(&self, peer: Arc<Peer>, waits: bool) -> Part {
-        let wanted = if waits { Wanted::Future } else { Wanted::Nothing };
-        let slot = peer.queue(self.frame.clone(), self.acked, self.order, wanted);
-        Part::new(Target::Peer(peer), slot.map_or(PartState::Queued, PartState::Waiting))
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("local", &self.inner.local).finish_non_exhaustive()
     }
 }
 
@@ -280,28 +334,44 @@ fn failed(peer: Arc<Peer>, failure: Failure) -> Part {
 }
 
 impl Inner {
-    fn outbound(&self, body: &Bytes, options: SendOptions, waits: bool) -> Outbound {
-        let bytes = self.encoder.frame_len(body.len());
-        let too_large = bytes > self.env.limits.wire.frame_bytes_max;
-        let frame = if too_large { Bytes::new() } else { self.encoder.frame(options.bits(), body) };
-        Outbound { frame, bytes, too_large, acked: options.is_acked(), order: options.order(waits) }
+    fn planned<T: Borrow<Member>>(
+        self: &Arc<Self>,
+        body: Bytes,
+        options: SendOptions,
+        waits: bool,
+        targets: &[T],
+    ) -> Planned {
+        if self.env.chain.is_empty() && options.via() == Via::Tcp {
+            return self.plan(body, options, waits, &[]);
+        }
+        let ids: Vec<MemberId> = self.addressees(targets, options).into_iter().map(|member| member.id).collect();
+        self.plan(body, options, waits, &ids)
     }
 
-    /// The peer of a target; else its outcome.
+    /// The peer of a target, for one message; else its outcome.
     #[expect(clippy::result_large_err, reason = "rare, and moved once")]
     fn target(&self, member: &Member, outbound: &Outbound) -> Result<Arc<Peer>, Part> {
-        let failure = match self.env.peer(member) {
-            _ if outbound.too_large => Failure::TooLarge,
-            Some(peer) => return Ok(peer),
-            None if self.env.stopped() => Failure::Closed,
-            None => Failure::QueueFull,
-        };
-        crate::metrics::failed(failure);
-        Err(Part::new(Target::Member(member.clone()), PartState::Known(Outcome::Failed(failure))))
+        let peer = outbound.failure.map_or_else(
+            || self.peer(member),
+            |failure| {
+                crate::metrics::failed(failure);
+                Err(failure)
+            },
+        );
+        peer.map_err(|failure| Part::new(Target::Member(member.clone()), PartState::Known(Outcome::Failed(failure))))
+    }
+
+    /// The peer of a target. A failure is counted.
+    pub(crate) fn peer(&self, member: &Member) -> Result<Arc<Peer>, Failure> {
+        self.env.peer(member).ok_or_else(|| {
+            let failure = if self.env.stopped() { Failure::Closed } else { Failure::QueueFull };
+            crate::metrics::failed(failure);
+            failure
+        })
     }
 
     fn close(&self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+        self.tasks.get().into_iter().flatten().for_each(AbortHandle::abort);
         self.env.close_peers();
         self.env.registry.close_all();
         self.env.inbox.close();

@@ -37,6 +37,9 @@ pub enum StartError {
     /// No directory told this node's own id; see the warnings in the log. The configuration or the directory is at fault.
     #[error(transparent)]
     Discovery(#[from] crate::discovery::UnknownHere),
+    /// The configuration is at fault: a chain of these layers cannot work.
+    #[error(transparent)]
+    Chain(#[from] clowder_proto::chain::ChainError),
     /// Membership cannot start.
     #[error(transparent)]
     Membership(#[from] crate::driver::control::StartError),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use clowder_proto::wire::{Ack, Member, Message, MessageId, options};
+use clowder_proto::wire::{Ack, Member, MemberId, Message, MessageId, options};
 use tokio::task::coop::poll_proceed;
 
 use crate::driver::acks::Acks;
@@ -28,6 +28,8 @@ pub(crate) struct Origin {
     pub(crate) seq: Option<u64>,
     /// What it takes of the budget.
     pub(crate) bytes: usize,
+    /// By which its copies are recognised.
+    pub(crate) id: MessageId,
 }
 
 impl Delivery {
@@ -75,20 +77,35 @@ impl Delivery {
 
     /// Its turn has come: one that is acknowledged before processing is acknowledged now.
     pub(crate) fn handed_up(&mut self) {
-        if let Some(origin) = &mut self.origin
-            && options::ack_before(self.message.options)
-            && let Some(seq) = origin.seq.take()
-        {
-            origin.acks.answer(seq, Ack::Ok);
+        if let Some(origin) = &mut self.origin {
+            origin.handed_up(self.message.options);
         }
     }
 
     fn finish(&mut self, ack: Ack) {
-        let Some(Origin { acks, seq, bytes }) = self.origin.take() else { return };
+        if let Some(origin) = self.origin.take() {
+            origin.finish(&self.message.from.id, ack);
+        }
+    }
+}
+
+impl Origin {
+    /// The turn of its message has come, which has these options.
+    pub(crate) fn handed_up(&mut self, options: i32) {
+        if options::ack_before(options)
+            && let Some(seq) = self.seq.take()
+        {
+            self.acks.answer(seq, Ack::Ok);
+        }
+    }
+
+    /// Its message, from `sender`, is finished.
+    pub(crate) fn finish(self, sender: &MemberId, ack: Ack) {
+        let Origin { acks, seq, bytes, id } = self;
         if ack == Ack::Failed && seq.is_some() {
             // Before the sender learns of it: its second try must be let through.
             let mut dedup = acks.env.dedup.lock().unwrap_or_else(PoisonError::into_inner);
-            dedup.failed(&self.message.from.id, &self.message.id);
+            dedup.failed(sender, &id);
         }
         acks.env.budget.give_back(bytes);
         acks.finished(seq.map(|seq| (seq, ack)), acks.env.limits.deliveries_max);

@@ -3,10 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clowder_proto::group::{DetectorConfig, GroupConfig, HeartbeatConfig};
+use bytes::Bytes;
+use clowder_proto::chain::{ChainConfig, LayerConfig};
+use clowder_proto::group::{DetectorConfig, GroupConfig, HeartbeatConfig, PingConfig, ServiceConfig};
 use clowder_proto::wire::{Limits, Member};
 
 use crate::discovery::Discovery;
+/// Tomcat: the channel's `heartbeatSleeptime`, the period of a ping without a thread of its own.
+const CHANNEL_HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Discovery by heartbeats to a multicast group. Tomcat: `McastService`, with its defaults.
 #[derive(Clone, Debug)]
@@ -161,6 +165,80 @@ impl StaticMember {
     }
 }
 
+/// Discovery by the static membership service: every node is given addresses of others, and they tell each other that
+/// they live. Tomcat: `StaticMembershipService`, with its defaults. The local node may be among the members and is left
+/// out.
+#[derive(Clone, Debug)]
+pub struct StaticService {
+    pub(crate) name: String,
+    pub(crate) members: Vec<StaticMember>,
+    pub(crate) ping_interval: Duration,
+    pub(crate) expiration_time: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) rpc_timeout: Duration,
+}
+
+impl StaticService {
+    /// A service without contacts. `name` is that of Tomcat's channel: `Catalina-Channel` for a cluster with the name
+    /// Catalina, `null` for a channel without a name. Nodes with another name are no members.
+    pub fn new(name: impl Into<String>) -> Self {
+        let ServiceConfig { ping_interval, expiration_time, connect_timeout, rpc_timeout, .. } =
+            ServiceConfig::new(Bytes::new());
+        let name = name.into();
+        StaticService { name, members: Vec::new(), ping_interval, expiration_time, connect_timeout, rpc_timeout }
+    }
+
+    /// Somebody to ask. Any number. Its unique id need not be known: it says so itself.
+    #[must_use]
+    pub fn member(mut self, member: StaticMember) -> Self {
+        self.members.push(member);
+        self
+    }
+
+    /// Period of the pings. Default 5 s, the heartbeat of Tomcat's channel; with `useThread` it is `pingInterval`.
+    #[must_use]
+    pub fn ping_interval(mut self, interval: Duration) -> Self {
+        self.ping_interval = interval;
+        self
+    }
+
+    /// Silence after which a member is suspected and probed, but at least a period and the wait for its answers.
+    /// Default 5 s.
+    #[must_use]
+    pub fn expiration_time(mut self, time: Duration) -> Self {
+        self.expiration_time = time;
+        self
+    }
+
+    /// Time for a connection to a contact. Default 500 ms.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Time for a contact to answer. Default 3 s.
+    #[must_use]
+    pub fn rpc_timeout(mut self, timeout: Duration) -> Self {
+        self.rpc_timeout = timeout;
+        self
+    }
+
+    fn config(&self) -> ServiceConfig {
+        // Tomcat: ISO-8859-1, where what it lacks is a question mark.
+        let latin1 = |c: char| u8::try_from(u32::from(c)).unwrap_or(b'?');
+        let id: Vec<u8> = self.name.chars().map(latin1).chain(*b"-StaticMembership").collect();
+        ServiceConfig {
+            membership_id: id.into(),
+            contacts: self.members.iter().map(|member| Member::new(member.addr, member.unique_id)).collect(),
+            ping_interval: self.ping_interval,
+            expiration_time: self.expiration_time,
+            connect_timeout: self.connect_timeout,
+            rpc_timeout: self.rpc_timeout,
+        }
+    }
+}
+
 /// Everything about membership.
 #[derive(Clone, Debug)]
 pub struct MembershipConfig {
@@ -176,11 +254,18 @@ pub struct MembershipConfig {
     pub expiration_time: Duration,
     /// Members known beforehand. The local node may be among them and is left out.
     pub members: Vec<StaticMember>,
+    /// See only members of this domain. Default none: members of every domain. The local node must be of it, too, or
+    /// those do not see it.
+    pub domain: Option<Bytes>,
+    /// Discovery by the static membership service, if wanted.
+    pub service: Option<StaticService>,
     /// How a death is verified.
     pub detector: DetectorConfig,
+    /// Pings to the members. Default none: members are probed where nothing else vouches for them.
+    pub pings: Option<PingConfig>,
     /// Option bits of start and stop notices. Default 0.
     pub notice_flag: i32,
-    /// Most members that heartbeats and directories can bring in. Default 1024.
+    /// Most members that heartbeats, directories and the static membership service can bring in. Default 1024.
     pub members_max: usize,
     /// Most changes of the view that a slow reader may lag behind; beyond, it gets the difference. Default 1024.
     pub changes_max: usize,
@@ -196,7 +281,10 @@ impl Default for MembershipConfig {
             discovery: Vec::new(),
             expiration_time: Duration::from_millis(5000),
             members: Vec::new(),
+            domain: None,
+            service: None,
             detector: DetectorConfig::default(),
+            pings: None,
             notice_flag: 0,
             members_max: 1024,
             changes_max: 1024,
@@ -212,16 +300,82 @@ impl MembershipConfig {
         multicast.or(self.unicast.as_ref().map(|unicast| &unicast.heartbeats))
     }
 
+    /// What the control plane's layers of a chain say about membership.
+    pub(crate) fn apply(&mut self, chain: &ChainConfig) {
+        let detected = chain.layers.iter().position(|layer| matches!(layer, LayerConfig::Detector(_)));
+        for (at, layer) in chain.layers.iter().enumerate() {
+            match layer {
+                LayerConfig::Detector(detector) => detector.apply_to(&mut self.detector),
+                LayerConfig::Ping(ping) => {
+                    let interval = if ping.use_thread { ping.interval } else { CHANNEL_HEARTBEAT };
+                    self.detector.ping_flag = ping.option_flag;
+                    if detected.is_some_and(|detector| detector > at) {
+                        // Tomcat: a ping is then a look at all members by the failure detector.
+                        (self.detector.ping_interval, self.detector.ping_all) = (interval, true);
+                    } else {
+                        self.pings = Some(PingConfig { interval, static_only: ping.static_only });
+                    }
+                }
+                LayerConfig::Domain(layer) => self.domain = Some(layer.domain.clone()),
+                LayerConfig::Static(layer) => {
+                    self.notice_flag = layer.option_flag;
+                    let members = layer.members.iter();
+                    self.members.extend(
+                        members.filter_map(|member| {
+                            Some(StaticMember::new(member.id.socket_addr()?, member.id.unique_id))
+                        }),
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// With a domain filter a configured member counts as one of the domain until its messages tell otherwise: else two
+    /// nodes that have each other in their lists would both wait for the other one's first word.
+    fn configured(&self, member: &StaticMember) -> Member {
+        let domain = self.domain.clone().unwrap_or_default();
+        Member { domain, ..Member::new(member.addr, member.unique_id) }
+    }
+
     pub(crate) fn group(&self, limits: &Limits, seed: u64) -> GroupConfig {
         GroupConfig {
             heartbeats: self.heartbeats().cloned(),
             expiration_time: self.expiration_time,
-            configured: self.members.iter().map(|member| Member::new(member.addr, member.unique_id)).collect(),
+            configured: self.members.iter().map(|member| self.configured(member)).collect(),
+            domain: self.domain.clone(),
+            service: self.service.as_ref().map(StaticService::config),
             detector: self.detector.clone(),
+            pings: self.pings.clone(),
             notice_flag: self.notice_flag,
             members_max: self.members_max,
             limits: limits.clone(),
             seed,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clowder_proto::chain::DomainConfig;
+
+    use super::*;
+
+    #[test]
+    fn the_domain_filter_of_a_chain_is_that_of_its_membership() {
+        let mut membership = MembershipConfig::default();
+        membership.members.push(StaticMember::new(([10, 0, 0, 2], 4000).into(), [2; 16]));
+        let domain = DomainConfig { domain: Bytes::from_static(b"staging"), ..DomainConfig::default() };
+        membership.apply(&ChainConfig { layers: vec![LayerConfig::Domain(domain)], option_check: false });
+        let group = membership.group(&Limits::default(), 0);
+        assert_eq!(group.domain.as_deref(), Some(&b"staging"[..]));
+        assert_eq!(group.configured[0].domain, &b"staging"[..], "until it says otherwise");
+    }
+
+    #[test]
+    fn the_id_of_a_service_is_its_channels_name_in_latin_1() {
+        let id = |name: &str| StaticService::new(name).config().membership_id;
+        assert_eq!(id("Catalina-Channel"), &b"Catalina-Channel-StaticMembership"[..]);
+        assert_eq!(id("Bär €"), &b"B\xe4r ?-StaticMembership"[..]);
     }
 }

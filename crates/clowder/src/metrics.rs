@@ -3,6 +3,7 @@
 //! Handles are made when the channel starts, so that counting costs no look-up; a recorder that is installed later
 //! sees nothing of that channel.
 
+use clowder_proto::chain::{Interceptor, Rejection};
 use clowder_proto::link::Failure;
 use clowder_proto::wire::WireErrorKind;
 use metrics::{Counter, Gauge, counter, gauge};
@@ -29,6 +30,13 @@ pub const QUEUE_BYTES: &str = "clowder_queue_bytes";
 pub const CONNECTIONS: &str = "clowder_connections";
 /// Connections closed by this node's decision; label `kind`.
 pub const REFUSED: &str = "clowder_connections_refused_total";
+/// Datagrams dropped at the port for them, or cut off behind their good messages; label `kind`.
+pub const DATAGRAMS_DROPPED: &str = "clowder_datagrams_dropped_total";
+
+/// Messages that the chain did not let through; labels `interceptor` and `kind`.
+pub const REJECTED: &str = "clowder_messages_rejected_total";
+/// What the interceptors of the chain count; labels `interceptor` and `counter`.
+pub const INTERCEPTOR: &str = "clowder_interceptor_total";
 
 /// The handles of one channel.
 pub(crate) struct Metrics {
@@ -70,6 +78,11 @@ pub(crate) fn failed(failure: Failure) {
         Failure::QueueFull => "queue_full",
         Failure::TooLarge => "too_large",
         Failure::Closed => "closed",
+        Failure::Refused => "refused",
+        Failure::NotCommitted => "not_committed",
+        Failure::DatagramTooLarge => "datagram_too_large",
+        Failure::NoUdpPort => "no_udp_port",
+        Failure::NoMulticast => "no_multicast",
         _ => "other",
     };
     counter!(FAILED, "kind" => kind).increment(1);
@@ -92,4 +105,21 @@ pub(crate) fn wire_label(kind: &WireErrorKind) -> &'static str {
 /// Count a connection that this node closed.
 pub(crate) fn refused(kind: &'static str) {
     counter!(REFUSED, "kind" => kind).increment(1);
+}
+
+/// Count a datagram that was dropped.
+pub(crate) fn dropped(kind: &'static str) {
+    counter!(DATAGRAMS_DROPPED, "kind" => kind).increment(1);
+}
+
+/// Count a message that the chain did not let through.
+pub(crate) fn rejected(rejection: &Rejection) {
+    counter!(REJECTED, "interceptor" => rejection.interceptor, "kind" => rejection.kind).increment(1);
+}
+
+/// Publish what an interceptor counted.
+pub(crate) fn interceptor(interceptor: &dyn Interceptor) {
+    for (name, value) in interceptor.counters() {
+        counter!(INTERCEPTOR, "interceptor" => interceptor.name(), "counter" => name).absolute(value);
+    }
 }

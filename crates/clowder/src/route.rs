@@ -24,14 +24,21 @@ pub trait Listener: Send + Sync {
 #[derive(Default)]
 pub(crate) struct Router {
     listeners: ArcSwap<Vec<Arc<dyn Listener>>>,
-    adding: Mutex<()>,
+    changing: Mutex<()>,
 }
 
 impl Router {
     pub(crate) fn add(&self, listener: Arc<dyn Listener>) {
-        let _one_at_a_time = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut listeners = Vec::clone(&self.listeners.load());
         listeners.push(listener);
+        self.listeners.store(Arc::new(listeners));
+    }
+
+    pub(crate) fn remove(&self, listener: &Arc<dyn Listener>) {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = Vec::clone(&self.listeners.load());
+        listeners.retain(|other| !Arc::ptr_eq(other, listener));
         self.listeners.store(Arc::new(listeners));
     }
 

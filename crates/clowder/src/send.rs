@@ -5,15 +5,18 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use clowder_proto::chain::Draft;
 use clowder_proto::link::{Failure, Order, Outcome};
 use clowder_proto::wire::{FRAME_OVERHEAD, Member, frame_header, frame_trailer, options};
+use tokio::sync::oneshot;
 use tokio::task::coop::poll_proceed;
 
 use crate::driver::peer::Peer;
 use crate::error::SendError;
+use crate::outgoing::Done;
+use crate::way::Via;
 
 /// What a send waits for, what it must not overtake, and what the body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +60,33 @@ impl SendOptions {
         self
     }
 
+    /// As one datagram to each target that announces a port for them: a lost one is lost, and what does not fit into
+    /// 65,507 bytes with the frame around it (IPv4) fails.
+    #[must_use]
+    pub const fn udp(mut self) -> SendOptions {
+        self.bits |= options::UDP;
+        self
+    }
+
+    /// As one datagram to the group of the multicast membership: everybody there gets it, whoever the targets are, and
+    /// nobody acknowledges it. The targets share the outcome; without any, it is told as this node's own. Wins over
+    /// [`SendOptions::udp`], with the same limit.
+    #[must_use]
+    pub const fn multicast(mut self) -> SendOptions {
+        self.bits |= options::MULTICAST;
+        self
+    }
+
     /// The body is raw bytes (the default), or a Java object stream, which a Tomcat turns into an object.
     #[must_use]
     pub const fn byte_message(mut self, raw: bool) -> SendOptions {
         self.bits = if raw { self.bits | options::BYTE_MESSAGE } else { self.bits & !options::BYTE_MESSAGE };
+        self
+    }
+
+    /// Without this bit.
+    pub(crate) const fn without(mut self, bit: i32) -> SendOptions {
+        self.bits &= !bit;
         self
     }
 
@@ -70,6 +96,14 @@ impl SendOptions {
 
     pub(crate) fn is_acked(self) -> bool {
         self.bits & options::USE_ACK != 0
+    }
+
+    pub(crate) fn via(self) -> Via {
+        match self.bits {
+            bits if bits & options::MULTICAST != 0 => Via::Multicast,
+            bits if bits & options::UDP != 0 => Via::Udp,
+            _ => Via::Tcp,
+        }
     }
 
     /// `waits`: the caller sends nothing else before it knows the outcome.
@@ -97,27 +131,31 @@ impl Encoder {
         FRAME_OVERHEAD + 24 + 16 + self.record.len() + body
     }
 
-    /// A frame with a new message id. One allocation, shared by all targets.
-    pub(crate) fn frame(&self, bits: i32, body: &[u8]) -> Bytes {
+    /// One allocation, shared by all targets.
+    pub(crate) fn frame(&self, draft: &Draft) -> Bytes {
         let length = |length: usize| u32::try_from(length).expect("checked against the limit of a frame");
-        let whole = self.frame_len(body.len());
-        let mut id = fastrand::u128(..).to_be_bytes();
-        id[6] = 0x40 | (id[6] & 0x0f);
-        id[8] = 0x80 | (id[8] & 0x3f);
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let whole = self.frame_len(draft.body.len());
         let mut out = BytesMut::with_capacity(whole);
         out.put_slice(&frame_header(length(whole - FRAME_OVERHEAD)));
-        out.put_i32(bits);
-        out.put_u64(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        out.put_i32(draft.options);
+        out.put_i64(draft.timestamp);
         out.put_u32(16);
-        out.put_slice(&id);
+        out.put_slice(&draft.id);
         out.put_u32(length(self.record.len()));
         out.put_slice(&self.record);
-        out.put_u32(length(body.len()));
-        out.put_slice(body);
+        out.put_u32(length(draft.body.len()));
+        draft.body.copy_to(&mut out);
         out.put_slice(frame_trailer());
         out.freeze()
     }
+}
+
+/// A new id for a message: unique, not secret.
+pub(crate) fn message_id() -> [u8; 16] {
+    let mut id = fastrand::u128(..).to_be_bytes();
+    id[6] = 0x40 | (id[6] & 0x0f);
+    id[8] = 0x80 | (id[8] & 0x3f);
+    id
 }
 
 /// What a target did with a message.
@@ -196,6 +234,20 @@ impl Parts {
         }
     }
 
+    /// Targets whose outcomes are known.
+    pub(crate) fn known(outcomes: impl Iterator<Item = (Member, Outcome)>) -> Parts {
+        let mut parts = Parts::default();
+        outcomes.for_each(|(member, outcome)| parts.push(Part::new(Target::Member(member), PartState::Known(outcome))));
+        parts
+    }
+
+    /// Targets whose outcomes nobody waits for.
+    pub(crate) fn queued(members: impl Iterator<Item = Member>) -> Parts {
+        let mut parts = Parts::default();
+        members.for_each(|member| parts.push(Part::new(Target::Member(member), PartState::Queued)));
+        parts
+    }
+
     fn iter(&self) -> impl Iterator<Item = &Part> {
         self.first.iter().chain(&self.more)
     }
@@ -250,12 +302,30 @@ impl fmt::Debug for Receipt {
 /// A message that is queued; resolves to its outcome. Dropping it does not take the message back.
 #[must_use = "a message that nobody waits for is sent with SendOptions::asynchronous"]
 pub struct Pending {
-    parts: Parts,
+    state: PendingState,
+}
+
+enum PendingState {
+    /// One frame: the peers tell.
+    Parts(Parts),
+    /// Several: told when all is known.
+    Told(Vec<Member>, oneshot::Receiver<Result<Receipt, SendError>>),
 }
 
 impl Pending {
     pub(crate) fn new(parts: Parts) -> Pending {
-        Pending { parts }
+        Pending { state: PendingState::Parts(parts) }
+    }
+
+    /// For a message of several frames: the future, and what to call with its result. `waits`: the caller wants to know.
+    pub(crate) fn of(members: &[Member], waits: bool) -> (Pending, Done) {
+        let (tell, told) = oneshot::channel();
+        let state = if waits {
+            PendingState::Told(members.to_vec(), told)
+        } else {
+            PendingState::Parts(Parts::queued(members.iter().cloned()))
+        };
+        (Pending { state }, Box::new(move |result| drop(tell.send(result)))) // nobody waits: so be it
     }
 }
 
@@ -263,10 +333,19 @@ impl Future for Pending {
     type Output = Result<Receipt, SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let parts = match &mut self.state {
+            PendingState::Parts(parts) => parts,
+            PendingState::Told(members, receiver) => {
+                let told = ready!(Pin::new(receiver).poll(cx));
+                // Nobody is left to tell: the channel is gone.
+                let closed = members.drain(..).map(|member| (member, Outcome::Failed(Failure::Closed)));
+                return Poll::Ready(told.unwrap_or_else(|_| Parts::known(closed).result()));
+            }
+        };
         // A sender whose messages are all taken at once would never let another task run.
         let turn = ready!(poll_proceed(cx));
         let mut waiting = false;
-        for part in self.parts.iter_mut() {
+        for part in parts.iter_mut() {
             if let (PartState::Waiting(slot), Target::Peer(peer)) = (part.state, &part.target) {
                 match peer.poll_outcome(slot, cx) {
                     Poll::Ready(outcome) => part.state = PartState::Known(outcome),
@@ -278,13 +357,14 @@ impl Future for Pending {
             return Poll::Pending;
         }
         turn.made_progress();
-        Poll::Ready(std::mem::take(&mut self.parts).result())
+        Poll::Ready(std::mem::take(parts).result())
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        for part in self.parts.iter() {
+        let PendingState::Parts(parts) = &self.state else { return };
+        for part in parts.iter() {
             if let (PartState::Waiting(slot), Target::Peer(peer)) = (part.state, &part.target) {
                 peer.abandon(slot);
             }
@@ -294,6 +374,11 @@ impl Drop for Pending {
 
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.parts.iter().map(|part| (part.member(), part.fate()))).finish()
+        match &self.state {
+            PendingState::Parts(parts) => {
+                f.debug_list().entries(parts.iter().map(|part| (part.member(), part.fate()))).finish()
+            }
+            PendingState::Told(members, _) => f.debug_list().entries(members).finish(),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Places of the control plane in a chain.
 
+use crate::election::is_coordination;
 use crate::group::{DetectorConfig, Notice};
 use crate::wire::Message;
 
@@ -29,7 +30,7 @@ impl Control {
             Control::Detector => notice() == Some(Notice::Probe),
             Control::Ping => notice() == Some(Notice::Ping),
             Control::Static => matches!(notice(), Some(Notice::Start | Notice::Stop)),
-            Control::Coordinator => false,
+            Control::Coordinator => is_coordination(&message.body),
         }
     }
 }

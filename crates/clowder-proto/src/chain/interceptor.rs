@@ -74,6 +74,12 @@ pub trait Interceptor: Send + Sync + fmt::Debug {
         let _ = (cx, sender, why, above);
     }
 
+    /// A member of the group is none any more: forget what was kept for sending to it. Nothing is given out here, see
+    /// [`Interceptor::flush`].
+    fn member_left(&self, member: &MemberId) {
+        let _ = member;
+    }
+
     /// It gives out messages of one sender in their order, so that they must be delivered one after the other.
     fn orders(&self) -> bool {
         false

@@ -11,23 +11,49 @@
 //! over encryption or fragmentation sends garbage to the second member.
 //! Test: what_one_layer_makes_for_one_member_no_other_member_sees.
 
+pub mod attribute;
 mod body;
+mod config;
 mod control;
+mod domain;
+mod encrypt;
+mod fragment;
+mod gzip;
+mod held;
 mod inbound;
 mod interceptor;
+mod order;
 mod outbound;
+mod places;
+mod rules;
 #[cfg(test)]
 mod tests;
+mod throughput;
+mod two_phase;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use attribute::AttributeError;
 pub use body::Body;
+pub use config::{ChainConfig, LayerConfig};
 pub use control::Control;
+pub use domain::{Domain, DomainConfig};
+pub use encrypt::{
+    Algorithm, AlgorithmError, Encrypt, EncryptConfig, EncryptError, Generation, GenerationError, Key, KeyError,
+    KeyRing,
+};
+pub use fragment::{Fragment, FragmentConfig};
+pub use gzip::{Gzip, GzipConfig};
 pub use inbound::{Above, Arrival, Rejection, Sink};
 pub use interceptor::{Context, Flush, Interceptor};
+pub use order::{Order, OrderConfig};
 pub use outbound::{Below, Draft, FollowUp, Parcel, Plan, Refusal, Targets};
+pub use places::{CoordinatorLayer, DetectorLayer, DispatchConfig, PingLayer, StaticLayer};
+pub use rules::{ChainError, Warning};
+pub use throughput::{Throughput, ThroughputConfig};
+pub use two_phase::{TwoPhase, TwoPhaseConfig};
 
 use crate::Now;
 use crate::wire::{MemberId, Message};
@@ -119,6 +145,12 @@ impl Chain {
         let parcel = Parcel { draft: follow_up.draft, targets: follow_up.targets };
         Below::new(layers, follow_up.at, targets, &mut plan).pass(cx, parcel)?;
         Ok(plan)
+    }
+
+    /// A member of the group is none any more. At once, in the order of views; what is held of it is given out by
+    /// [`Chain::flush`], whenever its messages can be handled.
+    pub fn member_left(&self, member: &MemberId) {
+        self.interceptors().for_each(|interceptor| interceptor.member_left(member));
     }
 
     fn outbound_from(

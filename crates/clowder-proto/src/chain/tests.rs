@@ -1,5 +1,9 @@
 //! Rules of the chain itself; those of each interceptor are beside it.
 
+pub(super) mod node;
+mod simulation;
+pub(super) mod vectors;
+
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
@@ -134,4 +138,22 @@ fn a_message_of_the_control_plane_leaves_and_enters_at_its_place() {
     // Without such a place nothing is done to it.
     let plan = with(|cx| chain.outbound_below(Control::Ping, cx, draft("p"), &[member(1).id])).unwrap();
     assert_eq!(bodies(&plan), [(Targets::All, "p".to_owned())]);
+}
+
+#[test]
+fn order_over_fragmentation_is_right_for_every_member_where_tomcat_garbles_the_second() {
+    let vector = vectors::vector("stack-order-over-fragmentation-two-members");
+    let node = node::Node::new(["order", "fragment"].map(|name| LayerConfig::named(name).unwrap()).into());
+    let plan = node.send(draft_of(vectors::unhex(&vector["input_hex"])), &[member(1), member(2)]);
+    let sent = node::sent(&plan);
+    assert_eq!(sent[0], vectors::unhex_all(&vector["wire_hex"])[0]);
+    assert_eq!(sent[1], vectors::unhex(&vector["expected"]["right_second_frame_hex"]));
+    for (parcel, to) in plan.parcels.iter().zip([1, 2]) {
+        let message = parcel.draft.clone().into_message(member(10 + to));
+        assert_eq!(node::delivered(&node.receive(message)), [vectors::unhex(&vector["input_hex"])]);
+    }
+}
+
+fn draft_of(body: Bytes) -> Draft {
+    Draft { body: Body::from(body), ..draft("") }
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::ServiceConfig;
 use crate::wire::{Limits, Member};
 
 /// Settings of one [`Group`](super::Group).
@@ -12,15 +15,23 @@ pub struct GroupConfig {
     /// Members that are configured and need no discovery. One with the endpoint of the local member is ignored, so
     /// that every node can have the same list.
     pub configured: Vec<Member>,
+    /// Only members of this domain are seen; those of others are not even probed. A configured member counts as what
+    /// its record here says, until its own messages say otherwise. Default none: members of every domain. Tomcat:
+    /// `DomainFilterInterceptor.domain`.
+    pub domain: Option<Bytes>,
+    /// The static membership service, if it is used.
+    pub service: Option<ServiceConfig>,
     /// How a member is found to be alive or dead.
     pub detector: DetectorConfig,
+    /// Pings to the members, if they are sent. Default none.
+    pub pings: Option<PingConfig>,
     /// Options of start and stop notices. Default 0, as Tomcat's `StaticMembershipInterceptor.optionFlag`.
     pub notice_flag: i32,
     /// A member that is in no list of discovered members any more leaves after this time, unless something else
     /// speaks for it. Default 5 s. Tomcat: `expirationTime` of `CloudMembershipService`.
     pub expiration_time: Duration,
-    /// Most members and candidates that heartbeats and lists can bring in; configured members come on top. Default
-    /// 1024.
+    /// Most members and candidates that heartbeats, lists and the membership service can bring in; configured members
+    /// come on top. Default 1024.
     pub members_max: usize,
     /// Bounds for records and frames in datagrams.
     pub limits: Limits,
@@ -33,7 +44,10 @@ impl Default for GroupConfig {
         GroupConfig {
             heartbeats: None,
             configured: Vec::new(),
+            domain: None,
+            service: None,
             detector: DetectorConfig::default(),
+            pings: None,
             notice_flag: 0,
             expiration_time: Duration::from_millis(5000),
             members_max: 1024,
@@ -68,6 +82,16 @@ impl Default for HeartbeatConfig {
     }
 }
 
+/// Pings: messages that mean nothing, so that a broken connection shows. Tomcat: `TcpPingInterceptor` without a
+/// `TcpFailureDetector` below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PingConfig {
+    /// Their period. Tomcat: 1 s with a thread of its own, else 5 s.
+    pub interval: Duration,
+    /// Only to configured members.
+    pub static_only: bool,
+}
+
 /// Probes over TCP. Tomcat: `TcpFailureDetector` and `TcpPingInterceptor`, under the same names where there are any.
 #[derive(Clone, Debug)]
 pub struct DetectorConfig {
@@ -87,12 +111,17 @@ pub struct DetectorConfig {
     pub remove_suspects_timeout: Duration,
     /// Bits that a probe carries in addition, and must carry to be recognised. Default 0.
     pub option_flag: i32,
-    /// The same for the ping of `TcpPingInterceptor`, which is recognised and never sent. Default 0.
+    /// All bits of a ping, which a ping must carry to be recognised. Default 0.
     pub ping_flag: i32,
     /// Period in which suspects are probed again. Default 5 s, Tomcat's channel heartbeat.
     pub suspect_interval: Duration,
     /// Period in which configured and listed members that no heartbeat vouches for are probed. Default 5 s.
     pub ping_interval: Duration,
+    /// Probe every member in that period. Default false. Tomcat: `TcpPingInterceptor` above a `TcpFailureDetector`.
+    pub ping_all: bool,
+    /// So many probes in a row must be met by silence before a member is given up; an answer that it is not there
+    /// counts at once. Default 3, which is 3.2 s with the default `connect_timeout`.
+    pub silent_probes: u32,
     /// First pause before a candidate that did not answer is tried again; it doubles from there. Default 500 ms.
     pub retry_min: Duration,
     /// Longest pause between two tries. Default 5 s.
@@ -115,6 +144,8 @@ impl Default for DetectorConfig {
             ping_flag: 0,
             suspect_interval: Duration::from_secs(5),
             ping_interval: Duration::from_secs(5),
+            ping_all: false,
+            silent_probes: 3,
             retry_min: Duration::from_millis(500),
             retry_max: Duration::from_secs(5),
             lateness_max: Duration::from_millis(500),

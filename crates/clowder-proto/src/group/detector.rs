@@ -116,6 +116,11 @@ impl Check {
         self.last_start.is_none() && self.due.is_none()
     }
 
+    /// The silences so far prove nothing.
+    pub(super) fn forgive(&mut self) {
+        self.timeouts = 0;
+    }
+
     /// How many probes in a row were met with silence.
     pub(super) fn timeouts(&self) -> u32 {
         self.timeouts

@@ -75,7 +75,9 @@ impl Group {
                 let cause = DropCause::TableFull { members_max };
                 return self.out.push_back(GroupOut::Dropped { from: addr, cause });
             }
-            self.roster.insert(Member::new(addr, id.unique_id), false);
+            // As for a configured member: it counts as one of our domain until it tells otherwise.
+            let domain = self.config.domain.clone().unwrap_or_default();
+            self.roster.insert(Member { domain, ..Member::new(addr, id.unique_id) }, false);
         }
         let Some(entry) = self.roster.get_mut(id) else { return };
         entry.listing.add(source);

@@ -1,7 +1,7 @@
 //! What the group is told, but for the results of probes.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -17,7 +17,7 @@ const RECORD: &[u8] = b"TRIBES-B";
 /// Estimates of a member's start that differ by less are the same: the network's delay, not news.
 const AGE_GRAIN_MS: i64 = 1000;
 /// A watched connection that lived shorter than this was closed by policy, not by a death.
-const WATCH_MIN: std::time::Duration = std::time::Duration::from_secs(10);
+const WATCH_MIN: Duration = Duration::from_secs(10);
 
 impl Group {
     /// A datagram arrived at the membership socket, by multicast or directly.
@@ -74,22 +74,32 @@ impl Group {
         if heartbeats.check_source && record.id.socket_addr().is_none_or(|addr| addr.ip() != from.ip()) {
             return Err(DropCause::WrongSource);
         }
+        if !self.fits(&record) && !record.is_shutting_down() {
+            return Err(self.other_domain_heard(now.mono, &record));
+        }
         if record.is_shutting_down() {
             return self.shutdown_heard(now, &record);
         }
+        let silence_max = heartbeats.drop_time;
+        self.speaks(now.mono, &record, silence_max)
+    }
+
+    /// Somebody said by itself that it lives.
+    pub(super) fn speaks(&mut self, now: Instant, record: &Member, silence_max: Duration) -> Result<(), DropCause> {
         if let Some(entry) = self.roster.get(&record.id) {
-            if !entry.is_member() && entry.heard.is_none() && !entry.is_quiet(now.mono) {
-                self.replace_rivals(now.mono, &record)?;
+            // One that was only expected so far: what we knew at its address was before it.
+            if entry.is_expected() && !entry.is_member() && entry.heard.is_none() && !entry.is_quiet(now) {
+                self.replace_rivals(now, record)?;
             }
-            self.known_heard(now.mono, &record);
+            self.known_heard(now, record, silence_max);
             Ok(())
         } else {
-            self.stranger_heard(now.mono, &record)
+            self.stranger_heard(now, record, silence_max)
         }
     }
 
     /// Differs from Tomcat: the shutdown of an unknown member is no event. Test: a_stranger_that_leaves_is_nothing.
-    fn shutdown_heard(&mut self, now: Now, record: &Member) -> Result<(), DropCause> {
+    pub(super) fn shutdown_heard(&mut self, now: Now, record: &Member) -> Result<(), DropCause> {
         match self.roster.get(&record.id) {
             None => Err(DropCause::UnknownShutdown),
             Some(_) => {
@@ -116,13 +126,14 @@ impl Group {
 
     /// Tomcat: `Membership.memberAlive` for a known member. Differs from Tomcat: every field is followed, and also
     /// when the age is the same. Test: every_change_of_a_record_is_followed.
-    fn known_heard(&mut self, now: Instant, record: &Member) {
+    fn known_heard(&mut self, now: Instant, record: &Member, silence_max: Duration) {
         let born = self.born(now, record);
         let Some(entry) = self.roster.get_mut(&record.id) else { return };
         if entry.is_quiet(now) {
             return;
         }
         let was_listed = entry.heard.replace(now).is_some();
+        entry.silence_max = silence_max;
         let changed = entry.refresh(record);
         let older = entry.born.saturating_sub(born).saturating_abs() > AGE_GRAIN_MS;
         if older {
@@ -146,7 +157,7 @@ impl Group {
         self.answer(now);
     }
 
-    fn stranger_heard(&mut self, now: Instant, record: &Member) -> Result<(), DropCause> {
+    fn stranger_heard(&mut self, now: Instant, record: &Member, silence_max: Duration) -> Result<(), DropCause> {
         self.replace_rivals(now, record)?;
         let members_max = self.config.members_max;
         if self.roster.discovered() >= members_max {
@@ -154,10 +165,21 @@ impl Group {
         }
         let born = self.born(now, record);
         let entry = self.roster.insert(record.clone(), false);
-        (entry.heard, entry.born) = (Some(now), born);
+        (entry.heard, entry.silence_max, entry.born) = (Some(now), silence_max, born);
         entry.check.invite(now);
         self.answer(now);
         Ok(())
+    }
+
+    /// Nobody is probed for a domain that is not ours. Whoever was a member and changed its domain leaves.
+    fn other_domain_heard(&mut self, now: Instant, record: &Member) -> DropCause {
+        if let Some(entry) = self.roster.get_mut(&record.id) {
+            entry.heard = None;
+            entry.refresh(record);
+        } else if let Err(cause) = self.replace_rivals(now, record) {
+            return cause;
+        }
+        DropCause::OtherDomain
     }
 
     /// A new id at the address of somebody: its process was restarted. The old one is gone, whatever a probe of the
@@ -166,7 +188,9 @@ impl Group {
     /// Differs from Tomcat: there both are listed until the old one expires.
     /// Test: a_newer_incarnation_replaces_the_older_at_once.
     fn replace_rivals(&mut self, now: Instant, record: &Member) -> Result<(), DropCause> {
-        let frequency = self.config.heartbeats.as_ref().map(|heartbeats| heartbeats.frequency).unwrap_or_default();
+        let heartbeats = self.config.heartbeats.as_ref().map(|heartbeats| heartbeats.frequency);
+        let service = self.config.service.as_ref().map(|service| service.ping_interval);
+        let frequency = heartbeats.or(service).unwrap_or_default();
         let born = self.born(now, record);
         let rivals: Vec<MemberId> = self.roster.rivals(&record.id).map(|(id, _)| id.clone()).collect();
         for rival in rivals {
@@ -223,11 +247,12 @@ impl Group {
     /// It has nothing to answer to that, as this one is configured there. Seldom, or anybody could make this node
     /// connect to anywhere.
     fn introduce(&mut self, now: Now, to: &Member) {
-        const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+        const PAUSE: Duration = Duration::from_millis(20);
         let soon = self.introduced.is_some_and(|last| now.mono.saturating_duration_since(last) < PAUSE);
         if soon
             || !to.capabilities().contains(Capabilities::PIPELINE)
             || !is_usable(&to.id)
+            || !self.fits(to)
             || to.id.same_endpoint(&self.local.id)
         {
             return;
@@ -278,6 +303,9 @@ impl Group {
             return;
         }
         let introduce = !knew && !entry.configured && entry.takes_notices();
+        if !self.fits(&record) {
+            return;
+        }
         self.change.updated.push(record);
         if introduce {
             // A list says nothing of what a member can do, here as there.
@@ -356,6 +384,7 @@ impl Group {
         // be an unreadable object. Tests: stopping_sends_the_stop_notice_to_static_members_only,
         // stopping_tells_the_clowder_nodes_of_a_list_and_no_tomcat.
         self.notify_stop(now);
+        self.tell_service_members(now);
         self.handle_deadline(now);
     }
 }

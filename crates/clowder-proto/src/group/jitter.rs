@@ -4,10 +4,10 @@ use std::time::Duration;
 
 /// SplitMix64.
 #[derive(Debug)]
-pub(super) struct Jitter(u64);
+pub(crate) struct Jitter(u64);
 
 impl Jitter {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Jitter(seed)
     }
 
@@ -19,7 +19,7 @@ impl Jitter {
         z ^ (z >> 31)
     }
 
-    pub(super) fn id(&mut self) -> [u8; 16] {
+    pub(crate) fn id(&mut self) -> [u8; 16] {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&self.next().to_be_bytes());
         id[8..].copy_from_slice(&self.next().to_be_bytes());
@@ -27,7 +27,7 @@ impl Jitter {
     }
 
     /// Between three and five quarters of `pause`.
-    pub(super) fn around(&mut self, pause: Duration) -> Duration {
+    pub(crate) fn around(&mut self, pause: Duration) -> Duration {
         let share = u32::try_from(self.next() % 512).expect("less than 512");
         pause * (768 + share) / 1024
     }

@@ -17,10 +17,12 @@ mod detector;
 mod discovered;
 mod heartbeat;
 mod inputs;
-mod jitter;
+pub(crate) mod jitter;
 mod notice;
 mod out;
+mod pinger;
 mod roster;
+mod service;
 mod verdict;
 
 #[cfg(test)]
@@ -31,17 +33,20 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-pub use config::{DetectorConfig, GroupConfig, HeartbeatConfig};
+pub use config::{DetectorConfig, GroupConfig, HeartbeatConfig, PingConfig};
 pub use discovered::{Listed, Source};
 pub use notice::Notice;
 pub use out::{DropCause, GroupOut, LeftReason, Probe, ProbeFailure, ProbeId, SendFailure, Verdict, ViewUpdate};
+pub use service::{MemberEvent, MemberMessage, ServiceConfig, ServiceMessage};
 
 use crate::Now;
 use crate::wire::{Capabilities, Member, MemberId, SHUTDOWN_COMMAND};
 use detector::Why;
 use heartbeat::{Announcer, Farewell};
 use jitter::Jitter;
+use pinger::Pinger;
 use roster::{Roster, Standing, Watch};
+use service::Service;
 
 /// The membership machine of one node. See the module's documentation.
 #[derive(Debug)]
@@ -51,6 +56,8 @@ pub struct Group {
     started: Instant,
     roster: Roster,
     announcer: Option<Announcer>,
+    pinger: Option<Pinger>,
+    service: Option<Service>,
     farewell: Option<Farewell>,
     /// Every probe whose verdict has not come, cancelled ones too.
     flights: BTreeMap<ProbeId, MemberId>,
@@ -88,6 +95,8 @@ impl Group {
         }
         let mut group = Group {
             announcer: config.heartbeats.as_ref().map(|heartbeats| Announcer::new(heartbeats, now.mono)),
+            service: config.service.as_ref().map(|service| Service::new(service, &local, now.mono)),
+            pinger: config.pings.as_ref().map(|pings| Pinger::new(pings, now.mono)),
             jitter: Jitter::new(config.seed),
             config,
             local,
@@ -128,11 +137,14 @@ impl Group {
         self.due
     }
 
-    /// Everybody known so far is a member, or did not answer a probe: no first probe is due or on its way.
+    /// Everybody known so far is a member, or did not answer a probe: no first probe is due or on its way. Whoever the
+    /// membership service asked has answered, cannot be reached, or had its time.
     pub fn is_settled(&self) -> bool {
-        self.roster.iter().all(|(id, entry)| {
+        let known = |id: &MemberId, entry: &roster::Entry| {
             entry.is_member() || entry.check.was_answered() || entry.check.is_idle() || self.is_rivalled(id)
-        })
+        };
+        let probed = self.roster.iter().all(|(id, entry)| known(id, entry) || !self.fits(&entry.member));
+        probed && self.service.as_ref().is_none_or(Service::is_settled)
     }
 
     /// Time has passed. Early is harmless.
@@ -168,8 +180,21 @@ impl Group {
         if self.announcer.as_mut().is_some_and(|announcer| announcer.take(now.mono)) {
             self.out.push_back(GroupOut::Multicast(self.local(now).encode()));
         }
+        if self.pinger.as_mut().is_some_and(|pinger| pinger.take(now.mono)) {
+            self.ping(now);
+        }
+        self.service_tick(now);
         self.expire(now.mono);
         self.expire_unlisted(now.mono);
+    }
+
+    fn ping(&mut self, now: Now) {
+        let static_only = self.pinger.as_ref().is_some_and(|pinger| pinger.static_only);
+        let members = self.roster.iter().filter(|(_, entry)| entry.is_member() && (entry.configured || !static_only));
+        let members: Vec<Member> = members.map(|(_, entry)| entry.member.clone()).collect();
+        for member in members {
+            self.send_notice(now, member, Notice::Ping);
+        }
     }
 
     fn say_goodbye(&mut self, now: Now) {
@@ -190,10 +215,9 @@ impl Group {
 
     /// Tomcat: `Membership.expire`: silence for more than the drop time.
     fn expire(&mut self, now: Instant) {
-        let Some(drop_time) = self.config.heartbeats.as_ref().map(|heartbeats| heartbeats.drop_time) else { return };
         let mut silent = Vec::new();
         for (id, entry) in self.roster.iter_mut() {
-            if entry.heard.is_some_and(|heard| now.saturating_duration_since(heard) > drop_time) {
+            if entry.heard.is_some_and(|heard| now.saturating_duration_since(heard) > entry.silence_max) {
                 entry.heard = None;
                 if entry.is_member() {
                     entry.check.demand(now, Why::Expired);
@@ -209,12 +233,38 @@ impl Group {
     /// Every input ends here: forget, probe, publish, and set the next deadline.
     fn finish(&mut self, now: Now) {
         if self.farewell.is_none() {
+            self.leave_other_domains(now.mono);
             self.roster.retain(|entry| entry.is_wanted(now.mono));
             self.launch(now);
             self.publish();
         }
         self.due = self.next_deadline(now.mono);
         self.check_invariants();
+    }
+
+    /// The member may be seen. Tomcat: DomainFilterInterceptor, by the domain in the member's record.
+    fn fits(&self, member: &Member) -> bool {
+        self.config.domain.as_ref().is_none_or(|domain| *domain == member.domain)
+    }
+
+    /// Whoever does not fit is no member and is not probed, whatever asked for it.
+    fn leave_other_domains(&mut self, now: Instant) {
+        if self.config.domain.is_none() {
+            return;
+        }
+        let others = self
+            .roster
+            .iter()
+            .filter(|(_, entry)| !self.fits(&entry.member))
+            .map(|(id, entry)| (id.clone(), entry.is_member()));
+        for (id, is_member) in others.collect::<Vec<_>>() {
+            if is_member {
+                self.leave(now, &id, LeftReason::OtherDomain);
+            }
+            if let Some(entry) = self.roster.get_mut(&id) {
+                entry.check.cancel();
+            }
+        }
     }
 
     /// Start the probes that are due, those of members first.
@@ -252,7 +302,9 @@ impl Group {
         let is_clowder = entry.member.capabilities() != Capabilities::default();
         let read_test = detector.perform_send_test && (detector.perform_read_test || is_clowder);
         let options = notice::probe_options(detector.option_flag, read_test);
-        let frame = detector.perform_send_test.then(|| Notice::Probe.frame(now, local, options, self.jitter.id()));
+        let frame = detector
+            .perform_send_test
+            .then(|| Notice::Probe.message(now, local, options, self.jitter.id()).encode_frame());
         self.out.push_back(GroupOut::Probe(Probe {
             id: probe_id,
             member: entry.member.clone(),
@@ -286,15 +338,20 @@ impl Group {
         if let Some(farewell) = &self.farewell {
             return (!farewell.is_said()).then(|| farewell.deadline());
         }
-        let drop_time = self.config.heartbeats.as_ref().map_or(Duration::MAX, |heartbeats| heartbeats.drop_time);
         let may_probe = self.flights.len() < self.config.detector.probes_max;
         let entries = self.roster.iter().flat_map(|(_, entry)| {
-            let expires = entry.heard.and_then(|heard| heard.checked_add(drop_time + EXPIRY_GRAIN));
+            let expires =
+                entry.heard.and_then(|heard| heard.checked_add(entry.silence_max.saturating_add(EXPIRY_GRAIN)));
             let quiet = entry.quiet_until.filter(|until| now < *until);
             let unlisted = entry.unlisted_at(self.config.expiration_time);
             [entry.check.due().filter(|_| may_probe), expires, quiet, unlisted].into_iter().flatten()
         });
-        entries.chain(self.announcer.as_ref().map(Announcer::deadline)).min()
+        let own = [
+            self.announcer.as_ref().map(Announcer::deadline),
+            self.pinger.as_ref().map(Pinger::deadline),
+            self.service.as_ref().map(Service::deadline),
+        ];
+        entries.chain(own.into_iter().flatten()).min()
     }
 
     fn check_invariants(&self) {
@@ -305,6 +362,10 @@ impl Group {
         debug_assert!(
             self.roster.iter().all(|(id, entry)| *id == entry.member.id && !id.same_endpoint(&self.local.id)),
             "an entry is filed under another id, or is ourselves"
+        );
+        debug_assert!(
+            self.roster.iter().all(|(_, entry)| !entry.is_member() || self.fits(&entry.member)),
+            "a member of another domain"
         );
         debug_assert!(self.flights.len() <= self.config.detector.probes_max, "more probes than probes_max");
         debug_assert!(

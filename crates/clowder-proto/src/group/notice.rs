@@ -59,7 +59,7 @@ impl Notice {
         }
     }
 
-    pub(super) fn frame(self, now: Now, from: Member, options: i32, id: [u8; 16]) -> Bytes {
+    pub(super) fn message(self, now: Now, from: Member, options: i32, id: [u8; 16]) -> Message {
         let body = match self {
             Notice::Probe => &PROBE[..],
             Notice::Ping => &PING[..],
@@ -67,7 +67,7 @@ impl Notice {
             Notice::Stop => STOP,
         };
         let body = Bytes::from_static(body);
-        Message { options, timestamp: now.wall_ms(), id: MessageId::from_random(id), from, body }.encode_frame()
+        Message { options, timestamp: now.wall_ms(), id: MessageId::from_random(id), from, body }
     }
 }
 

@@ -26,14 +26,31 @@ pub enum GroupOut {
     },
     /// Close the watched connection to this member; nothing needs to be reported.
     Unwatch(MemberId),
-    /// Send this frame to this member, once, without an acknowledgement.
+    /// Send this message to this member, once, without an acknowledgement.
     Notice {
         /// The destination.
         to: Member,
-        /// What the frame says.
+        /// What the message says, which is also where it enters the message chain.
         notice: Notice,
-        /// The whole frame.
-        frame: Bytes,
+        /// The message.
+        message: Message,
+    },
+    /// Send this message of the membership service to this member, once, without an acknowledgement.
+    Service {
+        /// The destination.
+        to: Member,
+        /// What to send.
+        message: Message,
+    },
+    /// The same to a configured contact, on a connection of its own: exactly one
+    /// [`Group::contacted`](super::Group::contacted) answers.
+    Contact {
+        /// The destination; its unique id may not be its own.
+        to: Member,
+        /// What to send.
+        message: Message,
+        /// Time for the connection.
+        connect_timeout: Duration,
     },
     /// The members have changed.
     View(ViewUpdate),
@@ -152,6 +169,8 @@ pub enum LeftReason {
     Replaced,
     /// The lists of discovered members are without it, for the expiration time.
     Unlisted,
+    /// It says that it is of another domain by now.
+    OtherDomain,
 }
 
 /// Why an input was refused.
@@ -175,6 +194,10 @@ pub enum DropCause {
     },
     /// A shutdown of somebody who is no member.
     UnknownShutdown,
+    /// The record is of another domain.
+    OtherDomain,
+    /// A message of the membership service about another member than its sender.
+    ForeignRecord,
 }
 
 impl DropCause {
@@ -188,6 +211,8 @@ impl DropCause {
             DropCause::Stale => "stale",
             DropCause::TableFull { .. } => "table_full",
             DropCause::UnknownShutdown => "unknown_shutdown",
+            DropCause::OtherDomain => "other_domain",
+            DropCause::ForeignRecord => "foreign_record",
         }
     }
 }

@@ -84,8 +84,12 @@ pub(super) struct Entry {
     pub(super) configured: bool,
     /// It is in lists of discovered members.
     pub(super) listing: Listing,
-    /// Last heartbeat, while it is younger than the drop time.
+    /// Last heartbeat, or message of the membership service, while the silence since is no longer than `silence_max`.
     pub(super) heard: Option<Instant>,
+    /// Silence after which it is suspected, by the way in which it was heard last.
+    pub(super) silence_max: Duration,
+    /// It speaks the membership service's messages.
+    pub(super) by_service: bool,
     /// Milliseconds on the group's time line when it started, as far as its heartbeats tell.
     pub(super) born: i64,
     /// Position among those who appeared at the same age.
@@ -106,6 +110,8 @@ impl Entry {
             configured,
             listing: Listing::default(),
             heard: None,
+            silence_max: Duration::MAX,
+            by_service: false,
             born: i64::MAX,
             arrival,
             check: Check::new(),
@@ -193,7 +199,7 @@ impl Roster {
         self.entries.iter_mut()
     }
 
-    /// Entries that heartbeats and lists brought in.
+    /// Entries that heartbeats, lists or messages of the membership service brought in.
     pub(super) fn discovered(&self) -> usize {
         self.entries.values().filter(|entry| !entry.configured).count()
     }

@@ -4,12 +4,15 @@
 //! member is by now is looked at again before the verdict counts.
 //! Test: the_verdict_on_an_old_life_does_not_touch_the_new_one.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::detector::{Flight, Why};
 use super::{Group, GroupOut, LeftReason, Notice, ProbeFailure, ProbeId, Standing, Verdict, Watch};
 use crate::Now;
 use crate::wire::{Member, MemberId};
+
+/// Pause between a probe of a member that was met by silence and the next one.
+const SILENT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Group {
     /// The answer to one [`GroupOut::Probe`].
@@ -24,7 +27,9 @@ impl Group {
                 (false, verdict) => self.candidate_probed(now, &id, probe, verdict),
                 (true, Verdict::Alive) => self.member_lives(now, &id, flight),
                 (true, Verdict::Dead(cause)) => self.member_failed(now, &id, flight, cause),
-                (true, Verdict::Inconclusive) => self.ask_again(now.mono, &id, flight.why),
+                (true, Verdict::Inconclusive) => {
+                    self.ask_again(now.mono, &id, flight.why, self.config.detector.retry_min);
+                }
             }
         }
         self.finish(now);
@@ -85,12 +90,21 @@ impl Group {
     fn member_failed(&mut self, now: Now, id: &MemberId, flight: Flight, cause: ProbeFailure) {
         let late = self.late_at.is_some_and(|late_at| late_at >= flight.started);
         let Some(entry) = self.roster.get_mut(id) else { return };
-        // Silence proves nothing while we were asleep ourselves, and little when a heartbeat arrived meanwhile: then
-        // a second probe decides. An answer such as "refused" needs no second.
-        let speaks = entry.heard.is_some_and(|heard| heard >= flight.started) && entry.check.timeouts() < 2;
-        if cause.is_timeout() && (late || speaks) {
-            self.ask_again(now.mono, id, flight.why);
-            return;
+        // Silence proves nothing while we were asleep ourselves, and one silence little in a network that loses
+        // packets. An answer such as "refused" needs no second.
+        //
+        // Differs from Tomcat: one probe in silence is the end of a member.
+        // Test: silence_is_the_end_of_a_member_after_three_probes_and_an_answer_at_once.
+        if cause.is_timeout() {
+            if late {
+                entry.check.forgive();
+                self.ask_again(now.mono, id, flight.why, self.config.detector.retry_min);
+                return;
+            }
+            if entry.check.timeouts() < self.config.detector.silent_probes {
+                self.ask_again(now.mono, id, flight.why, SILENT_PAUSE.min(self.config.detector.retry_min));
+                return;
+            }
         }
         let reason = match flight.why {
             Why::Expired => LeftReason::Expired(cause),
@@ -99,8 +113,8 @@ impl Group {
         self.leave(now.mono, id, reason);
     }
 
-    fn ask_again(&mut self, now: Instant, id: &MemberId, why: Why) {
-        let pause = self.jitter.around(self.config.detector.retry_min);
+    fn ask_again(&mut self, now: Instant, id: &MemberId, why: Why, pause: Duration) {
+        let pause = self.jitter.around(pause);
         let Some(entry) = self.roster.get_mut(id) else { return };
         if !entry.check.is_due_by(now) {
             entry.check.demand(now + pause, why);
@@ -139,7 +153,7 @@ impl Group {
         let unwatched = matches!(entry.watch, Watch::Closed { .. });
         let pause = match entry.standing {
             Standing::Suspect { .. } => Some(detector.suspect_interval),
-            Standing::Member if entry.heard.is_none() || unwatched => Some(detector.ping_interval),
+            Standing::Member if detector.ping_all || entry.heard.is_none() || unwatched => Some(detector.ping_interval),
             Standing::Member | Standing::Candidate => None,
         };
         entry.check.schedule(pause.map(|pause| now + self.jitter.around(pause)));
@@ -164,8 +178,12 @@ impl Group {
     }
 
     pub(super) fn send_notice(&mut self, now: Now, to: Member, notice: Notice) {
-        let frame = notice.frame(now, self.local(now), self.config.notice_flag, self.jitter.id());
-        self.out.push_back(GroupOut::Notice { to, notice, frame });
+        let options = match notice {
+            Notice::Ping => self.config.detector.ping_flag,
+            _ => self.config.notice_flag,
+        };
+        let message = notice.message(now, self.local(now), options, self.jitter.id());
+        self.out.push_back(GroupOut::Notice { to, notice, message });
     }
 
     pub(super) fn notify_stop(&mut self, now: Now) {

@@ -48,6 +48,16 @@ pub enum WireErrorKind {
         /// The limit of this node.
         limit: usize,
     },
+    /// A list is longer than a limit of this node.
+    #[error("{count} {what} exceed the limit of {limit}")]
+    TooMany {
+        /// The elements.
+        what: &'static str,
+        /// As it stands on the wire.
+        count: usize,
+        /// The limit of this node.
+        limit: usize,
+    },
     /// The input ends inside a field.
     #[error("input ends inside {0}")]
     Truncated(&'static str),

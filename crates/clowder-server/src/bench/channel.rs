@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::load::{self, Measured, Operation};
 use super::{mb_per_second, per_second, pingpong, print, progress};
+use crate::channel::chain_text;
 use crate::cli::{AckMode, BenchChannelArgs, Peer};
 use crate::cluster;
 use crate::process::Process;
@@ -25,46 +26,72 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn run(args: BenchChannelArgs) -> Result<()> {
     let senders = if args.senders.is_empty() { SENDERS.to_vec() } else { args.senders.clone() };
     let acks = if args.ack.is_empty() { ACKS.to_vec() } else { args.ack.clone() };
-    let bar = progress(senders.len() * acks.len() + 1)?;
-    let (receiver, target) = match &args.target {
-        Some(target) => (None, target.clone()),
-        None => {
-            let (receiver, _) = Process::start(&["bench-receiver".to_owned()], false).await?;
-            let target: Peer = receiver.said("cluster")?.parse().map_err(anyhow::Error::msg)?;
-            (Some(receiver), target)
-        }
-    };
+    let chains = if args.chain.is_empty() { vec![String::new()] } else { args.chain.clone() };
+    let bar = progress(senders.len() * acks.len() * chains.len() + 1)?;
+    let mut pairs = Vec::new();
+    for chain in &chains {
+        pairs.push(Pair::start(&args, chain).await?);
+    }
     bar.set_message("raw ping-pong");
-    if let Some(receiver) = &receiver {
+    if let Some(receiver) = &pairs[0].receiver {
         let echo = receiver.said("echo")?.parse().context("the receiver's echo address")?;
         let measured = pingpong::run(echo, args.size as usize, args.seconds).await?;
-        print(&result("raw-pingpong", &args, 1, "echo", &measured))?;
+        print(&result("raw-pingpong", &args, "", 1, "echo", &measured))?;
     }
     bar.inc(1);
-    let (channel, member) = join(&target).await?;
     let body = Bytes::from(std::iter::repeat_with(|| fastrand::u8(..)).take(args.size as usize).collect::<Vec<u8>>());
     for ack in acks {
         for &count in &senders {
-            bar.set_message(format!("{count} senders, ack {ack}"));
-            let workers = (0..count)
-                .map(|_| Sender {
-                    channel: channel.clone(),
-                    to: member.clone(),
-                    body: body.clone(),
-                    options: options(ack),
-                })
-                .collect();
-            let (measured, _) = load::run(workers, args.seconds).await?;
-            bar.suspend(|| print(&result("channel", &args, count, &ack.to_string(), &measured)))?;
-            bar.inc(1);
+            for pair in &pairs {
+                bar.set_message(format!("{count} senders, ack {ack}, chain {:?}", pair.chain));
+                let workers = (0..count).map(|_| pair.sender(&body, ack)).collect();
+                let (measured, _) = load::run(workers, args.seconds).await?;
+                let line = result("channel", &args, &pair.chain, count, &ack.to_string(), &measured);
+                bar.suspend(|| print(&line))?;
+                bar.inc(1);
+            }
         }
     }
     bar.finish_and_clear();
-    channel.stop().await;
-    if let Some(receiver) = receiver {
-        receiver.end().await;
+    for pair in pairs {
+        pair.end().await;
     }
     Ok(())
+}
+
+/// A channel and the receiver that it sends to.
+struct Pair {
+    chain: String,
+    channel: Channel,
+    member: Member,
+    receiver: Option<Process>,
+}
+
+impl Pair {
+    async fn start(args: &BenchChannelArgs, chain: &str) -> Result<Pair> {
+        let (receiver, target) = match &args.target {
+            Some(target) => (None, target.clone()),
+            None => {
+                let words = ["bench-receiver", "--chain", chain].map(str::to_owned);
+                let (receiver, _) = Process::start(&words, false).await?;
+                let target: Peer = receiver.said("cluster")?.parse().map_err(anyhow::Error::msg)?;
+                (Some(receiver), target)
+            }
+        };
+        let (channel, member) = join(&target, chain).await?;
+        Ok(Pair { chain: chain.to_owned(), channel, member, receiver })
+    }
+
+    fn sender(&self, body: &Bytes, ack: AckMode) -> Sender {
+        Sender { channel: self.channel.clone(), to: self.member.clone(), body: body.clone(), options: options(ack) }
+    }
+
+    async fn end(self) {
+        self.channel.stop().await;
+        if let Some(receiver) = self.receiver {
+            receiver.end().await;
+        }
+    }
 }
 
 fn options(ack: AckMode) -> SendOptions {
@@ -77,10 +104,10 @@ fn options(ack: AckMode) -> SendOptions {
 }
 
 /// A channel that has the target as its only member.
-async fn join(target: &Peer) -> Result<(Channel, Member)> {
+async fn join(target: &Peer, chain: &str) -> Result<(Channel, Member)> {
     let member = cluster::member(target).await?;
-    let channel =
-        Channel::builder().listen("127.0.0.1:0").member(member).start().await.context("cannot start a channel")?;
+    let builder = Channel::builder().listen("127.0.0.1:0").member(member).chain(chain_text::parse(chain)?);
+    let channel = builder.start().await.context("cannot start a channel")?;
     let deadline = Instant::now() + JOIN_TIMEOUT;
     let mut changes = channel.views();
     loop {
@@ -111,11 +138,12 @@ impl Operation for Sender {
     }
 }
 
-fn result(case: &str, args: &BenchChannelArgs, senders: u32, ack: &str, measured: &Measured) -> Value {
+fn result(case: &str, args: &BenchChannelArgs, chain: &str, senders: u32, ack: &str, measured: &Measured) -> Value {
     let (latencies, count) = (&measured.latencies, measured.latencies.count());
     json!({
         "case": case,
         "size": args.size,
+        "chain": chain,
         "senders": senders,
         "ack": ack,
         "msgs_per_s": per_second(count, measured.time),

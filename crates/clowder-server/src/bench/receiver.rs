@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clowder::Channel;
 
 use super::pingpong;
+use crate::channel::chain_text;
 use crate::cli::BenchReceiverArgs;
 use crate::process;
 
@@ -14,7 +15,8 @@ use crate::process;
 /// # Errors
 /// The channel cannot start.
 pub(crate) async fn run(args: BenchReceiverArgs) -> Result<()> {
-    let channel = Channel::builder().listen(args.cluster.as_str()).start().await.context("cannot start a channel")?;
+    let builder = Channel::builder().listen(args.cluster.as_str()).chain(chain_text::parse(&args.chain)?);
+    let channel = builder.start().await.context("cannot start a channel")?;
     let echo = pingpong::echo()?;
     let mut inbox = channel.inbox();
     writeln!(std::io::stdout(), "READY cluster={} echo={echo}", channel.local().id)

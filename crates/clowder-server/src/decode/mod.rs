@@ -4,12 +4,14 @@
 //! enough to write the bytes again, which `--check` does. It never guesses: a byte that it cannot place is an error
 //! with an offset.
 
+mod coordination;
 mod data;
 mod delta;
 mod frames;
 mod input;
 mod java;
 mod member;
+mod rpc;
 mod session;
 mod value;
 
@@ -54,7 +56,13 @@ impl Malformed {
 fn limits(bytes: &Bytes) -> Limits {
     let max = bytes.len();
     // A frame that is not complete is no mistake: its length may be more than what was captured.
-    Limits { frame_bytes_max: i32::MAX as usize, member_bytes_max: max, id_bytes_max: max }
+    Limits {
+        frame_bytes_max: i32::MAX as usize,
+        member_bytes_max: max,
+        id_bytes_max: max,
+        coordination_members_max: max,
+        coordination_bytes_max: max,
+    }
 }
 
 fn decode(kind: DecodeKind, bytes: &Bytes) -> Result<Decoded, Malformed> {
@@ -65,6 +73,8 @@ fn decode(kind: DecodeKind, bytes: &Bytes) -> Result<Decoded, Malformed> {
         DecodeKind::Java => java::decode(bytes),
         DecodeKind::Session => session::decode(bytes),
         DecodeKind::Delta => delta::decode(bytes),
+        DecodeKind::Rpc => rpc::decode(bytes),
+        DecodeKind::Coordination => coordination::decode(bytes),
     }
 }
 
@@ -111,6 +121,8 @@ fn kind_name(kind: DecodeKind) -> &'static str {
         DecodeKind::Java => "Java object stream",
         DecodeKind::Session => "session message",
         DecodeKind::Delta => "delta",
+        DecodeKind::Rpc => "RPC message",
+        DecodeKind::Coordination => "message of a coordinator",
     }
 }
 

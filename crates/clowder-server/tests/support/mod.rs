@@ -105,6 +105,11 @@ impl Process {
         self.stdin.take();
     }
 
+    /// Read no more: with its next line the pipe is closed.
+    pub(crate) fn close_stdout(&mut self) {
+        self.stdout = channel().1;
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(status.expect("kill runs").success());

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use clowder_proto::Now;
+use clowder_proto::chain::{Body, Chain, Context, Control as Place, Draft};
 use clowder_proto::group::{
-    DetectorConfig, Group, GroupOut, Listed, Notice, ProbeId, SendFailure, Source, Verdict, ViewUpdate,
+    DetectorConfig, Group, GroupOut, Listed, Notice, ProbeId, SendFailure, ServiceMessage, Source, Verdict, ViewUpdate,
 };
 use clowder_proto::wire::{Limits, Member, MemberId, Message};
 use tokio::net::{TcpStream, UdpSocket};
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 use super::drops::DropLog;
 use super::mcast::{self, MulticastError};
 use super::probe::{self, Probed};
+use super::random;
 use super::unicast::{Unicast, UnicastError};
 use crate::discovery::Searches;
 use crate::membership::{MembershipConfig, Multicast};
@@ -32,6 +34,8 @@ use crate::view::{View, ViewChanges, Views};
 const DATAGRAM_MAX: usize = 65_536;
 /// Notices that wait for one watched connection; a member gets two in its life.
 const NOTICES_MAX: usize = 4;
+/// Connections at a time that carry one notice each; beyond, notices are dropped and counted.
+const NOTICE_CONNECTIONS_MAX: usize = 1024;
 /// Messages in datagrams that wait for their reader; beyond, they are dropped, as datagrams are.
 const DATAGRAM_MESSAGES_MAX: usize = 1024;
 /// Time that the last notices have to leave.
@@ -73,6 +77,7 @@ struct Sight {
 enum Command {
     Report(Report),
     Notice(Member, Notice),
+    Service(Member, Box<ServiceMessage>),
     Stop,
 }
 
@@ -86,6 +91,7 @@ pub(crate) struct Control {
     /// When somebody who is there would have been heard.
     discovered_at: Instant,
     datagrams: Mutex<Option<mpsc::Receiver<Message>>>,
+    membership_id: Option<Bytes>,
 }
 
 impl Control {
@@ -96,13 +102,16 @@ impl Control {
     /// Heartbeats are configured and their socket cannot be used; the error names the remedy.
     pub(crate) fn start(
         config: MembershipConfig,
+        chain: Chain,
         local: Member,
         limits: Limits,
         mut searches: Searches,
     ) -> Result<Control, StartError> {
         let unicast = config.unicast.clone().map(Unicast::open).transpose()?;
         let socket = config.multicast.as_ref().map(mcast::open).transpose()?;
-        let mut group = Group::new(config.group(&limits, fastrand::u64(..)), local.clone(), now());
+        let group_config = config.group(&limits, fastrand::u64(..));
+        let membership_id = group_config.service.as_ref().map(|service| service.membership_id.clone());
+        let mut group = Group::new(group_config, local.clone(), now());
         while let Some((source, list)) = searches.take_early() {
             group.discovered(now(), source, &list);
         }
@@ -134,6 +143,7 @@ impl Control {
         let discovered_at = Instant::now() + period.map_or(Duration::ZERO, |period| period + period / 4);
         let task = Task {
             group,
+            chain,
             views: Arc::clone(&views),
             multicast: config.multicast.map(|config| McastSocket { config, socket, reopen_at: None, errors: 0 }),
             unicast,
@@ -146,6 +156,7 @@ impl Control {
             watching: JoinSet::new(),
             watch_serial: 0,
             notices: JoinSet::new(),
+            contacts: JoinSet::new(),
             drops: DropLog::default(),
             seen,
             stopped: false,
@@ -155,7 +166,16 @@ impl Control {
             let _ = ending.send(true); // nobody waits: no harm
         });
         let datagrams = Mutex::new(Some(datagrams_inbox));
-        Ok(Control { views, commands, detector: config.detector, ended, sight, discovered_at, datagrams })
+        Ok(Control {
+            views,
+            commands,
+            detector: config.detector,
+            ended,
+            sight,
+            discovered_at,
+            datagrams,
+            membership_id,
+        })
     }
 
     /// The current view. Never blocks.
@@ -214,6 +234,16 @@ impl Control {
         true
     }
 
+    /// The id of the static membership service, if it runs.
+    pub(crate) fn membership_id(&self) -> Option<&Bytes> {
+        self.membership_id.as_ref()
+    }
+
+    /// A message of the static membership service arrived, with its id.
+    pub(crate) fn service_received(&self, from: Member, message: ServiceMessage) {
+        self.tell(Command::Service(from, Box::new(message)));
+    }
+
     fn tell(&self, command: Command) {
         if self.commands.try_send(command).is_err() {
             metrics::counter!("clowder_membership_reports_dropped_total").increment(1);
@@ -257,6 +287,7 @@ enum Event {
     Discovered(Source, Vec<Listed>),
     Probed(Probed),
     WatchEnded { member: MemberId, serial: u64, by_peer: bool },
+    Contacted { to: MemberId, reached: bool },
     Deadline,
     Reopen,
     Nothing,
@@ -264,6 +295,7 @@ enum Event {
 
 struct Task {
     group: Group,
+    chain: Chain,
     views: Arc<Views>,
     multicast: Option<McastSocket>,
     unicast: Option<Unicast>,
@@ -278,6 +310,7 @@ struct Task {
     watching: JoinSet<(MemberId, u64, bool)>,
     watch_serial: u64,
     notices: JoinSet<()>,
+    contacts: JoinSet<(MemberId, bool)>,
     drops: DropLog,
     seen: watch::Sender<Sight>,
     stopped: bool,
@@ -341,6 +374,10 @@ impl Task {
                 Err(_) => Event::Nothing,
             },
             Some(_) = self.notices.join_next() => Event::Nothing,
+            Some(contacted) = self.contacts.join_next() => match contacted {
+                Ok((to, reached)) => Event::Contacted { to, reached },
+                Err(_) => Event::Nothing,
+            },
             () = sleep_until(deadline) => Event::Deadline,
             () = sleep_until(reopen) => Event::Reopen,
         }
@@ -355,6 +392,7 @@ impl Task {
                 Report::Heard { member } => self.group.heard(now, &member),
             },
             Event::Command(Command::Notice(from, notice)) => self.group.notice_received(now, &from, notice),
+            Event::Command(Command::Service(from, message)) => self.group.service_received(now, &from, *message),
             Event::Command(Command::Stop) => self.group.stopping(now),
             Event::Datagram(Ok(from)) => {
                 self.group.datagram_received(now, from, &Bytes::copy_from_slice(datagram));
@@ -372,6 +410,7 @@ impl Task {
                     self.group.watch_lost(now, &member);
                 }
             }
+            Event::Contacted { to, reached } => self.group.contacted(now, &to, reached),
             Event::Deadline => self.group.handle_deadline(now),
             Event::Reopen => self.reopen(now.mono),
             Event::Nothing => {}
@@ -388,7 +427,21 @@ impl Task {
             }
             GroupOut::Watch { probe, member } => self.watch(probe, member),
             GroupOut::Unwatch(member) => drop(self.watches.remove(&member)),
-            GroupOut::Notice { to, notice: _, frame } => self.notify(&to.id, frame),
+            GroupOut::Notice { to, notice, message } => {
+                let place = if notice == Notice::Ping { Place::Ping } else { Place::Static };
+                for frame in self.frames(Some(place), message, &to.id) {
+                    self.notify(&to.id, frame);
+                }
+            }
+            GroupOut::Service { to, message } => {
+                for frame in self.frames(None, message, &to.id) {
+                    self.notify(&to.id, frame);
+                }
+            }
+            GroupOut::Contact { to, message, connect_timeout } => {
+                let frames = self.frames(None, message, &to.id);
+                self.contacts.spawn(probe::contact(to.id, frames, connect_timeout));
+            }
             GroupOut::View(update) => self.publish(update),
             GroupOut::DatagramMessage(message) => {
                 if self.datagrams.try_send(message).is_err() {
@@ -411,12 +464,39 @@ impl Task {
         self.watches.insert(member, WatchHandle { serial, notices });
     }
 
+    /// What the layers of the chain make of a message that enters it at this place; without one, at its top.
+    fn frames(&self, place: Option<Place>, message: Message, to: &MemberId) -> Vec<Bytes> {
+        let Message { options, timestamp, id, from, body } = message;
+        let id = id.0[..].try_into().expect("the group makes ids of 16 bytes");
+        let draft = Draft { options, timestamp, id, body: Body::from(body) };
+        let plan = random::with(|random| {
+            let mut cx = Context { now: now(), random };
+            let to = std::slice::from_ref(to);
+            match place {
+                Some(place) => self.chain.outbound_below(place, &mut cx, draft, to),
+                None => self.chain.outbound(&mut cx, draft, to),
+            }
+        });
+        match plan {
+            Ok(plan) => plan.parcels.into_iter().map(|it| it.draft.into_message(from.clone()).encode_frame()).collect(),
+            Err(refusal) => {
+                tracing::warn!(%refusal, "a message of the membership cannot be sent");
+                Vec::new()
+            }
+        }
+    }
+
     /// Over the watched connection, which is open, else over one of its own.
     fn notify(&mut self, to: &MemberId, frame: Bytes) {
         let watch = self.watches.get(to);
-        if watch.is_none_or(|watch| watch.notices.try_send(frame.clone()).is_err()) {
-            self.notices.spawn(probe::send_once(to.clone(), frame));
+        if watch.is_some_and(|watch| watch.notices.try_send(frame.clone()).is_ok()) {
+            return;
         }
+        if self.notices.len() >= NOTICE_CONNECTIONS_MAX {
+            metrics::counter!("clowder_membership_notices_dropped_total").increment(1);
+            return;
+        }
+        self.notices.spawn(probe::send_once(to.clone(), frame));
     }
 
     fn publish(&mut self, update: ViewUpdate) {

@@ -20,7 +20,7 @@ impl DropLog {
     pub(crate) fn dropped(&mut self, now: Instant, from: SocketAddr, cause: &DropCause) {
         metrics::counter!("clowder_membership_dropped_total", "cause" => cause.label()).increment(1);
         if self.may_log(now, from.ip(), cause.label()) {
-            tracing::warn!(%from, ?cause, "dropped what came in a datagram; further ones are counted for a minute");
+            tracing::warn!(%from, ?cause, "dropped a message of the membership; further ones are counted for a minute");
         }
     }
 

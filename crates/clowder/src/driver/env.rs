@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Instant, SystemTime};
 
 use clowder_proto::Now;
+use clowder_proto::chain::Chain;
 use clowder_proto::dedup::Dedup;
-use clowder_proto::link::LinkConfig;
+use clowder_proto::group::SendFailure as Suspicion;
+use clowder_proto::link::{Failure, LinkConfig};
 use clowder_proto::wire::{Capabilities, Member, MemberId};
 use tokio::runtime::Handle;
 
 use super::accept::Registry;
 use super::budget::Budget;
-use super::control::Control;
+use super::control::{Control, Report};
+use super::datagrams::Datagrams;
 use super::linger::LastHeard;
 use super::peer::Peer;
 use super::refused::Refusals;
@@ -21,6 +24,7 @@ use crate::config::{ChannelLimits, Timeouts};
 use crate::inbox::Queue;
 use crate::metrics::Metrics;
 use crate::route::Router;
+use crate::transport::Sockets;
 
 /// The time for the machines.
 pub(crate) fn now() -> Now {
@@ -35,12 +39,23 @@ pub(crate) struct Ticket {
     pub(crate) seq: Option<u64>,
 }
 
+/// What a channel is configured with, as far as its tasks need it.
+pub(crate) struct Settings {
+    pub(crate) limits: ChannelLimits,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) link: LinkConfig,
+    pub(crate) sockets: Sockets,
+}
+
 /// One channel's state, without the handles that keep it running.
 pub(crate) struct Env {
     pub(crate) handle: Handle,
     pub(crate) limits: ChannelLimits,
     pub(crate) timeouts: Timeouts,
     pub(crate) link: LinkConfig,
+    pub(crate) sockets: Sockets,
+    pub(crate) datagrams: Datagrams,
+    pub(crate) chain: Chain,
     pub(crate) metrics: Metrics,
     pub(crate) control: Control,
     pub(crate) refusals: Refusals,
@@ -63,18 +78,22 @@ pub(crate) struct Env {
 impl Env {
     pub(crate) fn new(
         handle: Handle,
-        limits: ChannelLimits,
-        timeouts: Timeouts,
+        settings: Settings,
+        chain: Chain,
         control: Control,
-        secret: u64,
+        datagrams: Datagrams,
     ) -> Arc<Env> {
+        let Settings { limits, timeouts, link, sockets } = settings;
         let env = Arc::new(Env {
             handle,
-            link: crate::config::link(&limits, &timeouts),
+            link,
+            sockets,
+            datagrams,
+            chain,
             metrics: Metrics::new(),
             control,
             refusals: Refusals::default(),
-            dedup: Mutex::new(Dedup::new(limits.dedup.clone(), secret)),
+            dedup: Mutex::new(Dedup::new(limits.dedup.clone(), fastrand::u64(..))),
             registry: Registry::default(),
             budget: Budget::new(limits.delivered_bytes_max),
             last_heard: LastHeard::default(),
@@ -151,6 +170,17 @@ impl Env {
         self.stopped.load(Relaxed)
     }
 
+    /// A message to a member failed: the failure detector wants to know, unless it is this node's own doing.
+    pub(crate) fn count_failure(&self, member: &MemberId, failure: Failure) {
+        crate::metrics::failed(failure);
+        let cause = match failure {
+            Failure::RemoteProcess => Suspicion::NegativeAck,
+            Failure::Timeout | Failure::Connect | Failure::ConnectionLost | Failure::Protocol => Suspicion::Connection,
+            _ => return,
+        };
+        self.control.report(Report::SendFailed { member: member.clone(), cause });
+    }
+
     /// No new peers from now on.
     pub(crate) fn stop_sending(&self) {
         self.stopped.store(true, Relaxed);
@@ -158,11 +188,13 @@ impl Env {
 
     /// Nothing is on its way to anybody.
     pub(crate) fn drained(&self) -> bool {
-        self.peers.read().unwrap_or_else(PoisonError::into_inner).values().all(|peer| peer.idle_since().is_some())
+        let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
+        self.datagrams.is_idle() && peers.values().all(|peer| peer.idle_since().is_some())
     }
 
     pub(crate) fn close_peers(&self) {
         self.stop_sending();
+        self.datagrams.close();
         let peers = std::mem::take(&mut *self.peers.write().unwrap_or_else(PoisonError::into_inner));
         for peer in peers.into_values() {
             peer.close();
@@ -171,17 +203,24 @@ impl Env {
 
     /// The gate of a sender whose connections must not deliver at the same time.
     pub(crate) fn gate(&self, sender: &Member) -> Option<Arc<Mutex<()>>> {
-        if !sender.capabilities().contains(Capabilities::PIPELINE) {
-            return None;
-        }
+        let ordered = self.chain.orders() || sender.capabilities().contains(Capabilities::PIPELINE);
+        ordered.then(|| self.gate_of(&sender.id))
+    }
+
+    /// The same, if all senders have one.
+    pub(crate) fn ordered_gate(&self, sender: &MemberId) -> Option<Arc<Mutex<()>>> {
+        self.chain.orders().then(|| self.gate_of(sender))
+    }
+
+    fn gate_of(&self, sender: &MemberId) -> Arc<Mutex<()>> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gate) = gates.get(&sender.id).and_then(Weak::upgrade) {
-            return Some(gate);
+        if let Some(gate) = gates.get(sender).and_then(Weak::upgrade) {
+            return gate;
         }
         gates.retain(|_, gate| gate.strong_count() > 0);
         let gate = Arc::new(Mutex::new(()));
-        gates.insert(compact(sender).id, Arc::downgrade(&gate));
-        Some(gate)
+        gates.insert(compact_id(sender), Arc::downgrade(&gate));
+        gate
     }
 }
 
@@ -190,11 +229,16 @@ pub(crate) fn compact(member: &Member) -> Member {
     use bytes::Bytes;
     let copy = |bytes: &Bytes| if bytes.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(bytes) };
     Member {
-        id: MemberId { host: copy(&member.id.host), ..member.id.clone() },
+        id: compact_id(&member.id),
         command: copy(&member.command),
         domain: copy(&member.domain),
         payload: copy(&member.payload),
         extension: copy(&member.extension),
         ..*member
     }
+}
+
+/// The same for an id.
+pub(crate) fn compact_id(id: &MemberId) -> MemberId {
+    MemberId { host: bytes::Bytes::copy_from_slice(&id.host), ..id.clone() }
 }

@@ -1,6 +1,7 @@
 //! Probes over TCP and the connections that are watched. No decisions: what they mean is the group's.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,12 +10,15 @@ use clowder_proto::wire::{Ack, FRAME_OVERHEAD, FrameDecoder, Limits, MemberId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Content of the longest answer to a probe.
 const ANSWER_MAX: usize = 3;
 /// What a peer may write to a watched connection at a time; it is thrown away.
 const WATCH_BUFFER: usize = 512;
+/// Connections that one probe tries to make, as long as none of them is answered.
+const CONNECTS: u32 = 4;
 /// Time for a notice to be written.
 const WRITE_TIMEOUT: Duration = Duration::from_millis(1000);
 
@@ -42,7 +46,7 @@ pub(crate) async fn probe(probe: Probe) -> Probed {
 async fn attempt(probe: &Probe) -> Result<TcpStream, Verdict> {
     let dead = Verdict::Dead;
     let addr = probe.member.id.socket_addr().ok_or(dead(ProbeFailure::Unreachable))?;
-    let connected = timeout(probe.connect_timeout, TcpStream::connect(addr)).await;
+    let connected = timeout(probe.connect_timeout, connect(addr, probe.connect_timeout / CONNECTS)).await;
     let mut stream = connected.map_err(|_| dead(ProbeFailure::ConnectTimeout))?.map_err(|error| judge(&error))?;
     let _ = stream.set_nodelay(true); // only speed
     let Some(frame) = &probe.frame else { return Ok(stream) };
@@ -53,6 +57,20 @@ async fn attempt(probe: &Probe) -> Result<TcpStream, Verdict> {
         answered.map_err(|_| dead(ProbeFailure::NoAnswer))?.map_err(dead)?;
     }
     Ok(stream)
+}
+
+/// Connect; whenever nothing came back for `pause`, try once more beside the tries that are under way. The system sends
+/// a lost packet of one try again only after a second, which is the time that the whole probe has.
+async fn connect(addr: SocketAddr, pause: Duration) -> io::Result<TcpStream> {
+    let mut tries = JoinSet::new();
+    tries.spawn(TcpStream::connect(addr));
+    loop {
+        let more = (tries.len() as u32) < CONNECTS;
+        tokio::select! {
+            Some(connected) = tries.join_next() => return connected.map_err(io::Error::other)?,
+            () = tokio::time::sleep(pause), if more => drop(tries.spawn(TcpStream::connect(addr))),
+        }
+    }
 }
 
 /// Wait for an acknowledgement; a failed one is a sign of life, too.
@@ -133,6 +151,21 @@ pub(crate) async fn send_once(member: MemberId, frame: Bytes) {
     if let Ok(Err(error)) = sent.await {
         tracing::debug!(%member, %error, "a notice could not be sent");
     }
+}
+
+/// Write these frames on a connection of its own, to somebody of whom only the address is known. False: there was no
+/// connection, or nothing to write.
+pub(crate) async fn contact(to: MemberId, frames: Vec<Bytes>, connect_timeout: Duration) -> (MemberId, bool) {
+    let Some(addr) = to.socket_addr().filter(|_| !frames.is_empty()) else { return (to, false) };
+    let Ok(Ok(mut stream)) = timeout(connect_timeout, TcpStream::connect(addr)).await else { return (to, false) };
+    let sent = timeout(WRITE_TIMEOUT, async {
+        for frame in &frames {
+            stream.write_all(frame).await?;
+        }
+        stream.shutdown().await
+    });
+    let reached = matches!(sent.await, Ok(Ok(())));
+    (to, reached)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Who waits for the outcomes of one peer: slots that are reused, so that a message costs no allocation.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use clowder_proto::link::Outcome;
@@ -32,6 +32,15 @@ impl Then {
         if place.replace(outcome).is_none() {
             inner.missing -= 1;
         }
+        Self::call_if_complete(inner);
+    }
+
+    /// There is nothing to wait for.
+    pub(crate) fn nothing(&self) {
+        Self::call_if_complete(self.inner.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn call_if_complete(mut inner: MutexGuard<'_, Gathering>) {
         if inner.missing > 0 {
             return;
         }

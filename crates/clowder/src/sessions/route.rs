@@ -8,17 +8,14 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
 use clowder_proto::session::{Incoming, JavaStr, SessionLimits, no_context_manager};
 use clowder_proto::wire::Member;
 
 use super::core::Core;
-
-/// Pause between two warnings about bad messages.
-const WARN_EVERY: Duration = Duration::from_secs(60);
+use crate::pause::Pause;
 
 /// The managers of one channel.
 #[derive(Default)]
@@ -105,23 +102,6 @@ impl Contexts {
 /// The part of a context name that no host name changes.
 fn path(context: &str) -> &str {
     context.rsplit_once('#').map_or(context, |(_, path)| path)
-}
-
-/// Warnings of one kind come at most once a minute.
-#[derive(Default)]
-struct Pause(Mutex<Option<Instant>>);
-
-impl Pause {
-    /// True once; then not before the pause is over.
-    fn is_over(&self) -> bool {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let is_over = last.is_none_or(|last| now.duration_since(last) >= WARN_EVERY);
-        if is_over {
-            *last = Some(now);
-        }
-        is_over
-    }
 }
 
 impl Core {

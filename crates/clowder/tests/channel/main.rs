@@ -3,18 +3,26 @@
 
 #![allow(clippy::unwrap_used)] // in tests a panic is the right report
 
+use clowder::ReceiverKind;
+
+/// Who reads in these tests; `threads.rs` runs them with threads.
+const RECEIVER: ReceiverKind = ReceiverKind::Async;
+
 mod counts;
 mod nodes;
 mod proxy;
 mod raw;
 
+mod chain;
 mod fates;
 mod hostile;
 mod inbound;
 mod limits;
+mod multicast;
 mod ordering;
 mod outcomes;
 mod stop;
 mod tomcat;
+mod udp;
 mod unicast;
 mod view;

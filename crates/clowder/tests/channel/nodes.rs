@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node at a free port of loopback that knows nobody.
 pub(crate) fn builder() -> ChannelBuilder {
-    Channel::builder().listen("127.0.0.1:0")
+    Channel::builder().listen("127.0.0.1:0").receiver(super::RECEIVER)
 }
 
 pub(crate) async fn node() -> Channel {
@@ -78,7 +78,13 @@ impl<F: Fn(Delivery) + Send + Sync> Listener for Takes<F> {
     }
 }
 
-/// From now on `received` gets what begins with `prefix`.
-pub(crate) fn listen(channel: &Channel, prefix: &'static [u8], received: impl Fn(Delivery) + Send + Sync + 'static) {
-    channel.listen_for(Arc::new(Takes(prefix, received)));
+/// From now on `received` gets what begins with `prefix`. What is returned can be removed again.
+pub(crate) fn listen(
+    channel: &Channel,
+    prefix: &'static [u8],
+    received: impl Fn(Delivery) + Send + Sync + 'static,
+) -> Arc<dyn Listener> {
+    let listener: Arc<dyn Listener> = Arc::new(Takes(prefix, received));
+    channel.listen_for(Arc::clone(&listener));
+    listener
 }

@@ -89,6 +89,21 @@ async fn a_failure_of_a_listener_is_that_of_one_message_alone() {
 }
 
 #[tokio::test]
+async fn a_listener_that_was_removed_gets_nothing() {
+    let (from, to, mut inbox) = pair().await;
+    let first = listen(&to, b"a", clowder::Delivery::fail);
+    let _second = listen(&to, b"b", clowder::Delivery::fail);
+    assert!(patiently(from.send([to.local()], "a", SendOptions::SYNC)).await.is_err());
+    to.stop_listening(&first);
+    let sent = from.submit([to.local()], "a", SendOptions::SYNC);
+    let delivery = next(&mut inbox).await;
+    assert_eq!(delivery.body(), &b"a"[..]);
+    delivery.done();
+    patiently(sent).await.unwrap();
+    assert!(patiently(from.send([to.local()], "b", SendOptions::SYNC)).await.is_err(), "the other one stays");
+}
+
+#[tokio::test]
 async fn a_delivery_that_is_dropped_has_failed() {
     let (from, to, mut inbox) = pair().await;
     let pending = from.submit([to.local()], "a", SendOptions::SYNC);

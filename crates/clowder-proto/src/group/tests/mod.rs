@@ -1,8 +1,10 @@
 //! One group in a world made of values: what goes in, what came out, and a clock that moves when it is told to.
 
 mod discovered;
+mod domains;
 mod heartbeats;
 mod probes;
+mod service;
 mod simulation;
 mod statics;
 mod transitions;
@@ -60,6 +62,8 @@ pub(super) struct Outs {
     pub(super) watches: Vec<(ProbeId, MemberId)>,
     pub(super) unwatches: Vec<MemberId>,
     pub(super) notices: Vec<(Member, Notice, Bytes)>,
+    pub(super) services: Vec<(Member, Message)>,
+    pub(super) contacts: Vec<(Member, Message)>,
     pub(super) views: Vec<ViewUpdate>,
     pub(super) messages: Vec<Message>,
     pub(super) dropped: Vec<DropCause>,
@@ -92,7 +96,11 @@ impl World {
                 GroupOut::Probe(probe) => self.outs.probes.push(probe),
                 GroupOut::Watch { probe, member } => self.outs.watches.push((probe, member)),
                 GroupOut::Unwatch(member) => self.outs.unwatches.push(member),
-                GroupOut::Notice { to, notice, frame } => self.outs.notices.push((to, notice, frame)),
+                GroupOut::Notice { to, notice, message } => {
+                    self.outs.notices.push((to, notice, message.encode_frame()));
+                }
+                GroupOut::Service { to, message } => self.outs.services.push((to, message)),
+                GroupOut::Contact { to, message, .. } => self.outs.contacts.push((to, message)),
                 GroupOut::View(update) => self.outs.views.push(update),
                 GroupOut::DatagramMessage(message) => self.outs.messages.push(message),
                 GroupOut::Dropped { cause, .. } => self.outs.dropped.push(cause),

@@ -1,7 +1,7 @@
 //! Probes: how they are made, when a connection is kept, what a verdict may not do.
 
 use super::*;
-use crate::wire::{Capabilities, options};
+use crate::wire::{Capabilities, FrameDecoder, Limits, options};
 
 fn clowder(number: u8) -> Member {
     Member { extension: Capabilities::ALL.encode(), ..member(number, number) }
@@ -168,26 +168,35 @@ fn silence_to_a_node_that_slept_itself_proves_nothing() {
     world.join(&peer);
     world.tell(|group, now| group.connection_lost(now, &peer.id));
     world.sleep(Duration::from_secs(30));
-    world.answer(&peer, SILENT);
-    assert!(world.is_member(&peer));
-    world.pass(ms(700));
-    world.answer(&peer, SILENT);
-    assert!(!world.is_member(&peer), "awake, it does");
+    for silence in 0..4 {
+        world.answer(&peer, SILENT);
+        assert_eq!(world.is_member(&peer), silence < 3, "awake, the third one does");
+        world.pass(ms(700));
+    }
 }
 
 #[test]
-fn silence_of_a_member_that_sends_heartbeats_needs_a_second_probe() {
-    let mut world = World::new(multicast());
+fn silence_is_the_end_of_a_member_after_three_probes_and_an_answer_at_once() {
     let peer = member(2, 2);
+    for heard_in_between in [false, true] {
+        let mut world = World::new(multicast());
+        world.join(&peer);
+        world.tell(|group, now| group.connection_lost(now, &peer.id));
+        for silence in 1..=3 {
+            world.pass(ms(400));
+            if heard_in_between {
+                world.hear(&peer);
+            }
+            world.answer(&peer, SILENT);
+            assert_eq!(world.is_member(&peer), silence < 3);
+        }
+    }
+    let mut world = World::new(multicast());
     world.join(&peer);
     world.tell(|group, now| group.connection_lost(now, &peer.id));
+    world.answer(&peer, SILENT);
     world.pass(ms(400));
-    world.hear(&peer);
-    world.answer(&peer, SILENT);
-    assert!(world.is_member(&peer));
-    world.pass(ms(700));
-    world.hear(&peer);
-    world.answer(&peer, SILENT);
+    world.answer(&peer, REFUSED);
     assert!(!world.is_member(&peer));
 }
 
@@ -212,4 +221,35 @@ fn probes_at_a_time_are_bounded_and_members_come_first() {
         answered += 1;
     }
     assert_eq!(answered, 11, "everybody's turn comes");
+}
+
+#[test]
+fn pings_go_to_all_members_or_to_configured_ones_in_their_period() {
+    let (fixed, found) = (member(2, 2), member(3, 3));
+    for (static_only, pinged) in [(false, vec![fixed.clone(), found.clone()]), (true, vec![fixed.clone()])] {
+        let mut config = GroupConfig { configured: vec![fixed.clone()], ..multicast() };
+        config.pings = Some(PingConfig { interval: ms(900), static_only });
+        config.detector.ping_flag = 128;
+        let mut world = World::new(config);
+        world.answer(&fixed, Verdict::Alive);
+        world.join(&found);
+        world.pass(ms(1800));
+        let pings: Vec<_> = world.outs.notices.iter().filter(|notice| notice.1 == Notice::Ping).collect();
+        let to: Vec<_> = pings.iter().map(|notice| notice.0.clone()).collect();
+        assert_eq!(to, [&pinged[..], &pinged[..]].concat());
+        let mut decoder = FrameDecoder::new(&Limits::default());
+        decoder.buffer().extend_from_slice(&pings[0].2);
+        let content = decoder.next().unwrap().unwrap();
+        assert_eq!(Message::decode(&content, &Limits::default()).unwrap().options, 128);
+    }
+}
+
+#[test]
+fn with_ping_all_members_that_heartbeats_vouch_for_are_probed_too() {
+    let mut config = multicast();
+    (config.detector.ping_all, config.detector.ping_interval) = (true, ms(900));
+    let mut world = World::new(config);
+    world.join(&member(2, 2));
+    world.pass(ms(1500));
+    world.probe_of(&member(2, 2));
 }

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::rpc::{RpcLimits, RpcMessage};
+use crate::wire::Limits;
 
 const NODES: usize = 5;
 const FAULTS: Duration = Duration::from_secs(40);
@@ -19,14 +21,24 @@ enum Mode {
     Multicast,
     Static,
     Both,
+    Service,
     /// Each node asks a directory who is there, and gets an answer now and then.
     Cloud,
+}
+
+impl Mode {
+    /// Configured ids stay the same in every life.
+    fn has_configured(self) -> bool {
+        matches!(self, Mode::Static | Mode::Both)
+    }
 }
 
 enum Event {
     Datagram { to: usize, bytes: Bytes },
     Verdict { at: Process, probe: ProbeId, to: MemberId, verdict: Verdict },
     Notice { to: Process, from: Member, notice: Notice },
+    Service { to: Process, message: Message },
+    Contacted { at: Process, to: MemberId, reached: bool },
     WatchLost { at: Process, member: MemberId },
     List { to: Process },
     Fault,
@@ -106,9 +118,7 @@ impl Net {
 
     fn identity(&self, node: usize) -> Member {
         let number = u8::try_from(node + 1).expect("few nodes");
-        // Configured ids stay the same in every life.
-        let named_anew = matches!(self.mode, Mode::Multicast | Mode::Cloud);
-        let life = if named_anew { self.nodes[node].life } else { number };
+        let life = if self.mode.has_configured() { number } else { self.nodes[node].life };
         member(number, life)
     }
 
@@ -127,9 +137,13 @@ impl Net {
     fn boot(&mut self, node: usize) {
         self.nodes[node].life += 1;
         let all: Vec<Member> = (0..NODES).map(|node| self.identity(node)).collect();
+        let contacts =
+            all.iter().map(|node| Member { id: MemberId { unique_id: [0; 16], ..node.id.clone() }, ..node.clone() });
+        let service = ServiceConfig { contacts: contacts.collect(), ..ServiceConfig::new(Bytes::from_static(b"id")) };
         let config = GroupConfig {
             heartbeats: matches!(self.mode, Mode::Multicast | Mode::Both).then(HeartbeatConfig::default),
-            configured: if matches!(self.mode, Mode::Static | Mode::Both) { all } else { Vec::new() },
+            configured: if self.mode.has_configured() { all } else { Vec::new() },
+            service: (self.mode == Mode::Service).then_some(service),
             seed: self.roll(u64::MAX),
             ..GroupConfig::default()
         };
@@ -187,6 +201,10 @@ impl Net {
                 GroupOut::Notice { to, notice, .. } => {
                     let from = self.identity(node);
                     self.notice(node, Net::node_of(&to.id), from, notice);
+                }
+                GroupOut::Service { to, message } => self.service(node, Net::node_of(&to.id), message),
+                GroupOut::Contact { to, message, connect_timeout } => {
+                    self.contact(node, &to.id, message, connect_timeout)
                 }
                 GroupOut::Watch { member, .. } => {
                     let at = self.process(node);
@@ -249,6 +267,25 @@ impl Net {
         }
     }
 
+    fn service(&mut self, from: usize, to: usize, message: Message) {
+        if !self.is_cut(from, to) && self.nodes[to].group.is_some() {
+            let delay = self.delay();
+            self.later(delay, Event::Service { to: self.process(to), message });
+        }
+    }
+
+    fn contact(&mut self, from: usize, to: &MemberId, message: Message, connect_timeout: Duration) {
+        let at = self.process(from);
+        let node = Net::node_of(to);
+        let silent = self.is_cut(from, node) || self.is_cut(node, from);
+        let reached = !silent && self.nodes[node].group.is_some();
+        if reached {
+            self.service(from, node, message);
+        }
+        let after = if silent { connect_timeout } else { self.delay() };
+        self.later(after, Event::Contacted { at, to: to.clone(), reached });
+    }
+
     fn view(&mut self, node: usize, update: ViewUpdate) {
         for (member, reason) in &update.left {
             self.removals += 1;
@@ -258,6 +295,7 @@ impl Net {
                 LeftReason::Dead(_) | LeftReason::Expired(_) => self.failed_probes.contains(&(at, member.id.clone())),
                 LeftReason::Replaced => self.nodes[Net::node_of(&member.id)].life > 1,
                 LeftReason::Unlisted => self.mode == Mode::Cloud && self.dead_since.contains_key(&member.id),
+                LeftReason::OtherDomain => false,
             };
             assert!(justified, "seed {}: {at:?} removed {member} without a cause: {reason:?}", self.seed);
             self.failed_probes.remove(&(at, member.id.clone()));
@@ -335,8 +373,20 @@ impl Net {
                 self.tell(at.node, |group, now| group.watch_lost(now, &member));
             }
             Event::List { to } if self.is_up(to) => self.list(to),
+            Event::Service { to, message } if self.is_up(to) => {
+                let said = received(&message);
+                self.tell(to.node, |group, now| group.service_received(now, &message.from, said));
+            }
+            Event::Contacted { at, to, reached } if self.is_up(at) => {
+                self.tell(at.node, |group, now| group.contacted(now, &to, reached));
+            }
             Event::Fault => self.fault(),
-            Event::List { .. } | Event::Verdict { .. } | Event::Notice { .. } | Event::WatchLost { .. } => {}
+            Event::Verdict { .. }
+            | Event::List { .. }
+            | Event::Notice { .. }
+            | Event::Service { .. }
+            | Event::Contacted { .. }
+            | Event::WatchLost { .. } => {}
         }
     }
 
@@ -367,12 +417,20 @@ impl Net {
             let mut expect: Vec<MemberId> =
                 up.iter().filter(|other| *other != node).map(|other| self.identity(*other).id).collect();
             let mut seen: Vec<MemberId> = self.nodes[*node].view.iter().map(|member| member.id.clone()).collect();
-            if self.mode == Mode::Multicast {
+            if !self.mode.has_configured() {
                 seen.sort();
             }
             expect.sort();
             assert_eq!(seen, expect, "seed {}: node {node} sees something else", self.seed);
         }
+    }
+}
+
+/// What the body of a message says to the service.
+fn received(message: &Message) -> ServiceMessage {
+    match RpcMessage::decode(&message.body, &RpcLimits::default()) {
+        Ok(rpc) => ServiceMessage::of_rpc(&rpc, &Limits::default()).unwrap(),
+        Err(_) => ServiceMessage::Told(MemberMessage::decode(&message.body, &Limits::default()).unwrap()),
     }
 }
 
@@ -412,5 +470,10 @@ fn groups_found_both_ways_survive_faults_and_converge() {
 
 #[test]
 fn groups_found_in_a_directory_survive_faults_and_converge() {
-    simulate(Mode::Cloud, 3000..3030);
+    simulate(Mode::Cloud, 4000..4030);
+}
+
+#[test]
+fn groups_found_by_the_service_survive_faults_and_converge() {
+    simulate(Mode::Service, 3000..3030);
 }

@@ -28,7 +28,7 @@ fn member_a() -> Member {
 /// At the time and with the id of the vectors; the age of the sender is 123456 there.
 fn frame(notice: Notice, options: i32) -> Bytes {
     let id = MessageId(Bytes::from_static(&[0x11; 16]));
-    let made = notice.frame(start(), member_a(), options, [0x11; 16]);
+    let made = notice.message(start(), member_a(), options, [0x11; 16]).encode_frame();
     // The ids of the vectors lack the version bits that every real id has.
     let real = MessageId::from_random([0x11; 16]).0;
     let at = made.windows(16).position(|window| window == &real[..]).expect("the id");

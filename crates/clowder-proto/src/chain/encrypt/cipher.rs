@@ -1,0 +1,203 @@
+//! One key and its algorithm, ready for use: key schedules are computed once.
+
+use std::fmt;
+use std::hint::black_box;
+
+use aes::cipher::array::Array;
+use aes::cipher::block::{BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt};
+use aes::cipher::common::InnerIvInit;
+use aes::cipher::consts::U12;
+use aes::cipher::{Block, KeyInit};
+use aes::{Aes128, Aes192, Aes256};
+use aes_gcm::aead::{AeadInOut, Nonce, Tag};
+use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm};
+use des::TdesEde3;
+
+use super::algorithm::TAG_LEN;
+use super::{Algorithm, Key};
+
+type Aes192Gcm = AesGcm<Aes192, U12>;
+
+/// How blocks follow each other, in the modes that prove nothing.
+#[derive(Clone, Copy, Debug)]
+enum Chaining {
+    Cbc,
+    Cfb,
+    Ofb,
+}
+
+enum Schedule {
+    Gcm128(Aes128Gcm),
+    Gcm192(Aes192Gcm),
+    Gcm256(Aes256Gcm),
+    Aes128(Chaining, Aes128),
+    Aes192(Chaining, Aes192),
+    Aes256(Chaining, Aes256),
+    DesEde(TdesEde3),
+}
+
+/// A key in its algorithm.
+pub(super) struct Cipher {
+    algorithm: Algorithm,
+    schedule: Schedule,
+}
+
+impl fmt::Debug for Cipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cipher").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl Cipher {
+    /// `None`: the key's length is not one of the algorithm's.
+    pub(super) fn new(algorithm: Algorithm, key: &Key) -> Option<Cipher> {
+        let key = key.bytes();
+        let chaining = match algorithm {
+            Algorithm::AesGcm => None,
+            Algorithm::AesCbc | Algorithm::DesEdeCbc => Some(Chaining::Cbc),
+            Algorithm::AesCfb => Some(Chaining::Cfb),
+            Algorithm::AesOfb => Some(Chaining::Ofb),
+        };
+        let schedule = match (algorithm, chaining, key.len()) {
+            (Algorithm::DesEdeCbc, ..) => Schedule::DesEde(TdesEde3::new_from_slice(key).ok()?),
+            (_, None, 16) => Schedule::Gcm128(Aes128Gcm::new_from_slice(key).ok()?),
+            (_, None, 24) => Schedule::Gcm192(Aes192Gcm::new_from_slice(key).ok()?),
+            (_, None, _) => Schedule::Gcm256(Aes256Gcm::new_from_slice(key).ok()?),
+            (_, Some(chaining), 16) => Schedule::Aes128(chaining, Aes128::new_from_slice(key).ok()?),
+            (_, Some(chaining), 24) => Schedule::Aes192(chaining, Aes192::new_from_slice(key).ok()?),
+            (_, Some(chaining), _) => Schedule::Aes256(chaining, Aes256::new_from_slice(key).ok()?),
+        };
+        Some(Cipher { algorithm, schedule })
+    }
+
+    /// Bytes of an encrypted body at most, with its IV, for `plain` bytes.
+    pub(super) fn sealed_len_max(&self, plain: usize) -> usize {
+        // Padding is at most a block, and no block is longer than a tag.
+        self.algorithm.iv_len() + plain + TAG_LEN
+    }
+
+    /// Encrypt what stands behind the IV in `message`, in place; tag or padding come behind it. `None`: it is too long
+    /// for the algorithm.
+    pub(super) fn seal(&self, message: &mut Vec<u8>) -> Option<()> {
+        match &self.schedule {
+            Schedule::Gcm128(cipher) => seal_gcm(cipher, message),
+            Schedule::Gcm192(cipher) => seal_gcm(cipher, message),
+            Schedule::Gcm256(cipher) => seal_gcm(cipher, message),
+            Schedule::Aes128(chaining, cipher) => seal_blocks(*chaining, cipher, message),
+            Schedule::Aes192(chaining, cipher) => seal_blocks(*chaining, cipher, message),
+            Schedule::Aes256(chaining, cipher) => seal_blocks(*chaining, cipher, message),
+            Schedule::DesEde(cipher) => seal_blocks(Chaining::Cbc, cipher, message),
+        }
+    }
+
+    /// The plaintext of a whole encrypted body. `None`: another key, another algorithm, or changed on the way; which
+    /// of them is not to be known.
+    pub(super) fn open(&self, message: &[u8]) -> Option<Vec<u8>> {
+        match &self.schedule {
+            Schedule::Gcm128(cipher) => open_gcm(cipher, message),
+            Schedule::Gcm192(cipher) => open_gcm(cipher, message),
+            Schedule::Gcm256(cipher) => open_gcm(cipher, message),
+            Schedule::Aes128(chaining, cipher) => open_blocks(*chaining, cipher, message),
+            Schedule::Aes192(chaining, cipher) => open_blocks(*chaining, cipher, message),
+            Schedule::Aes256(chaining, cipher) => open_blocks(*chaining, cipher, message),
+            Schedule::DesEde(cipher) => open_blocks(Chaining::Cbc, cipher, message),
+        }
+    }
+}
+
+fn seal_gcm<C: AeadInOut>(cipher: &C, message: &mut Vec<u8>) -> Option<()> {
+    let (iv, plain) = message.split_at_mut_checked(size_of::<Nonce<C>>())?;
+    let iv: &Nonce<C> = (&*iv).try_into().ok()?;
+    let tag = cipher.encrypt_inout_detached(iv, &[], plain.into()).ok()?;
+    message.extend_from_slice(&tag);
+    Some(())
+}
+
+fn open_gcm<C: AeadInOut>(cipher: &C, message: &[u8]) -> Option<Vec<u8>> {
+    let (iv, sealed) = message.split_at_checked(size_of::<Nonce<C>>())?;
+    let (sealed, tag) = sealed.split_at_checked(sealed.len().checked_sub(size_of::<Tag<C>>())?)?;
+    let iv: &Nonce<C> = iv.try_into().ok()?;
+    let tag: &Tag<C> = tag.try_into().ok()?;
+    let mut plain = sealed.to_vec();
+    cipher.decrypt_inout_detached(iv, &[], plain.as_mut_slice().into(), tag).ok()?;
+    Some(plain)
+}
+
+/// Java pads in every mode but GCM, also where the mode itself needs no whole blocks.
+fn seal_blocks<C: BlockCipherEncrypt>(chaining: Chaining, cipher: &C, message: &mut Vec<u8>) -> Option<()> {
+    let block = size_of::<Block<C>>();
+    let pad = block - message.len() % block;
+    message.resize(message.len() + pad, u8::try_from(pad).ok()?);
+    let (iv, plain) = Array::slice_as_chunks_mut(message).0.split_first_mut()?;
+    let iv: &Block<C> = iv;
+    match chaining {
+        Chaining::Cbc => cbc::Encryptor::inner_iv_init(cipher, iv).encrypt_blocks(plain),
+        Chaining::Cfb => cfb_mode::Encryptor::inner_iv_init(cipher, iv).encrypt_blocks(plain),
+        Chaining::Ofb => ofb::OfbCore::inner_iv_init(cipher, iv).encrypt_blocks(plain),
+    }
+    Some(())
+}
+
+fn open_blocks<C>(chaining: Chaining, cipher: &C, message: &[u8]) -> Option<Vec<u8>>
+where
+    C: BlockCipherEncrypt + BlockCipherDecrypt,
+{
+    let block = size_of::<Block<C>>();
+    let (iv, sealed) = message.split_at_checked(block)?;
+    let iv: &Block<C> = iv.try_into().ok()?;
+    let mut plain = sealed.to_vec();
+    let (blocks, rest) = Array::slice_as_chunks_mut(&mut plain);
+    if !rest.is_empty() {
+        return None;
+    }
+    match chaining {
+        Chaining::Cbc => cbc::Decryptor::inner_iv_init(cipher, iv).decrypt_blocks(blocks),
+        Chaining::Cfb => cfb_mode::Decryptor::inner_iv_init(cipher, iv).decrypt_blocks(blocks),
+        Chaining::Ofb => ofb::OfbCore::inner_iv_init(cipher, iv).decrypt_blocks(blocks),
+    }
+    plain.truncate(unpadded_len(&plain, block)?);
+    Some(plain)
+}
+
+/// The length without padding, which is the same number in each of its bytes. How long it takes tells nothing about
+/// their values: who could measure that could read messages byte by byte.
+fn unpadded_len(plain: &[u8], block: usize) -> Option<usize> {
+    let pad = u32::from(*plain.last()?);
+    // 1 if the first is less than the second; both are far below 2 to the 31.
+    let less = |left: u32, right: u32| left.wrapping_sub(right) >> 31;
+    let mut wrong = less(pad, 1) | less(block as u32, pad);
+    for (place, byte) in (0..).zip(plain.iter().rev().take(block)) {
+        let is_inside = black_box(less(place, pad)).wrapping_neg();
+        wrong |= is_inside & (u32::from(*byte) ^ pad);
+    }
+    (black_box(wrong) == 0).then(|| plain.len() - pad as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_padding_is_judged_by_all_of_its_bytes() {
+        for block in [8, 16] {
+            for pad in 0..=255_usize {
+                let mut plain = vec![0xaa; 32];
+                let count = pad.min(32);
+                plain[32 - count..].fill(pad as u8);
+                let expected = (1..=block).contains(&pad).then(|| 32 - pad);
+                plain[31] = pad as u8;
+                assert_eq!(unpadded_len(&plain, block), expected, "{pad}");
+                for changed in 32 - count.min(block)..31 {
+                    plain[changed] ^= 1;
+                    assert_eq!(unpadded_len(&plain, block), None, "{pad}: {changed}");
+                    plain[changed] ^= 1;
+                }
+                if (1..32).contains(&count) {
+                    plain[31 - count] ^= 1;
+                    assert_eq!(unpadded_len(&plain, block), expected, "{pad}: in front of it");
+                }
+            }
+        }
+        assert_eq!(unpadded_len(&[], 16), None);
+    }
+}

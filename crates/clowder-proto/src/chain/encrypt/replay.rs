@@ -1,0 +1,231 @@
+//! Recognises a message that somebody sends again.
+//!
+//! A message has a time stamp, which may differ from the clock by a window, and a nonce that no other has. A bounded
+//! number of nonces is remembered, for all senders together: who the sender is stands outside of the encrypted part.
+//! What is forgotten leaves a floor behind: nothing that is not later than it is accepted any more.
+//!
+//! Invariant: at most `count_max` nonces are held, and none is accepted twice, whatever the clock does.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+use crate::secret_hash::Secret;
+
+/// Forgetting by age begins above this many. Tomcat never forgets by age: up to its default number the floor rises
+/// when it does there, and only then. A floor that rises with the clock would shut everybody out when it is set back.
+const KEPT_MIN: usize = 8_192;
+
+/// Why a message is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Earlier than the window.
+    TooLate,
+    /// Later than the window: the clocks differ.
+    TooEarly,
+    /// In the window, but no later than what is forgotten: too many messages for the memory, or the clock was set back.
+    Forgotten,
+    /// Its nonce is known.
+    Replayed,
+}
+
+/// The window. Times are in milliseconds since 1970.
+#[derive(Debug)]
+pub(super) struct Window {
+    width: i64,
+    count_max: usize,
+    floor: i64,
+    seen: HashSet<u128, Secret>,
+    /// The same nonces by time, in the order of arrival. Most messages meet their own millisecond's list, or begin it.
+    by_time: BTreeMap<i64, VecDeque<u128>>,
+}
+
+impl Window {
+    /// Nothing seen. `secret` is random and stays within this process.
+    pub(super) fn new(width: i64, count_max: usize, now: i64, secret: u64) -> Window {
+        let floor = now.saturating_sub(width);
+        Window { width, count_max, floor, seen: HashSet::with_hasher(Secret(secret)), by_time: BTreeMap::new() }
+    }
+
+    /// The time is within the window.
+    pub(super) fn covers(&self, now: i64, time: i64) -> Result<(), Refused> {
+        if time < now.saturating_sub(self.width) {
+            return Err(Refused::TooLate);
+        }
+        if time > now.saturating_add(self.width) {
+            return Err(Refused::TooEarly);
+        }
+        Ok(())
+    }
+
+    /// Accept a message once.
+    pub(super) fn admit(&mut self, now: i64, time: i64, nonce: u128) -> Result<(), Refused> {
+        self.covers(now, time)?;
+        if time <= self.floor {
+            return Err(Refused::Forgotten);
+        }
+        if !self.seen.insert(nonce) {
+            return Err(Refused::Replayed);
+        }
+        self.by_time.entry(time).or_default().push_back(nonce);
+        if self.seen.len() > self.count_max {
+            self.forget_first(i64::MAX);
+        }
+        // Two for each new one, so that what a burst left behind goes without a pause.
+        for _ in 0..2 {
+            if self.seen.len() > KEPT_MIN {
+                self.forget_first(now.saturating_sub(self.width).saturating_sub(1));
+            }
+        }
+        Ok(())
+    }
+
+    /// Forget the earliest if it is no later than `limit`; among equals the first that came.
+    fn forget_first(&mut self, limit: i64) {
+        let Some(mut earliest) = self.by_time.first_entry().filter(|earliest| *earliest.key() <= limit) else { return };
+        if let Some(nonce) = earliest.get_mut().pop_front() {
+            self.seen.remove(&nonce);
+        }
+        self.floor = self.floor.max(*earliest.key());
+        if earliest.get().is_empty() {
+            earliest.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::EncryptConfig;
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000_000;
+
+    fn window(count_max: usize) -> Window {
+        Window::new(10_000, count_max, NOW, 7)
+    }
+
+    /// Tomcat's rules, word for word, without a thought for speed.
+    struct Model {
+        count_max: usize,
+        floor: i64,
+        seen: Vec<(i64, u128)>,
+    }
+
+    impl Model {
+        fn admit(&mut self, now: i64, time: i64, nonce: u128) -> bool {
+            let known = self.seen.iter().any(|(_, other)| *other == nonce);
+            if time < now - 10_000 || time > now + 10_000 || time <= self.floor || known {
+                return false;
+            }
+            self.seen.push((time, nonce));
+            while self.seen.len() > self.count_max {
+                let earliest = self.seen.iter().map(|(time, _)| *time).min().unwrap();
+                let index = self.seen.iter().position(|(time, _)| *time == earliest).unwrap();
+                self.seen.remove(index);
+                self.floor = self.floor.max(earliest);
+            }
+            true
+        }
+    }
+
+    #[test]
+    fn both_ends_of_the_window_belong_to_it() {
+        let mut window = window(10);
+        assert_eq!(window.admit(NOW + 1, NOW + 1 - 10_001, 1), Err(Refused::TooLate));
+        assert_eq!(window.admit(NOW + 1, NOW + 1 - 10_000, 2), Ok(()));
+        assert_eq!(window.admit(NOW + 1, NOW + 1 + 10_000, 3), Ok(()));
+        assert_eq!(window.admit(NOW + 1, NOW + 1 + 10_001, 4), Err(Refused::TooEarly));
+        assert_eq!(window.admit(NOW, i64::MIN, 5), Err(Refused::TooLate));
+        assert_eq!(window.admit(NOW, i64::MAX, 6), Err(Refused::TooEarly));
+    }
+
+    /// What an earlier life of this process has accepted shall not be accepted again when it is old enough to be told.
+    #[test]
+    fn at_the_start_everything_up_to_the_window_counts_as_forgotten() {
+        assert_eq!(window(10).admit(NOW, NOW - 10_000, 1), Err(Refused::Forgotten));
+        assert_eq!(window(10).admit(NOW, NOW - 9_999, 1), Ok(()));
+    }
+
+    #[test]
+    fn by_default_a_burst_of_one_millisecond_is_accepted_whole() {
+        let mut window = window(EncryptConfig::default().replay_window_message_count);
+        for nonce in 0..50_000 {
+            // Some come after later ones.
+            let time = if nonce % 10 == 0 { NOW - 400 } else { NOW };
+            assert_eq!(window.admit(NOW, time, nonce), Ok(()), "{nonce}");
+        }
+        assert_eq!(window.admit(NOW, NOW, 3), Err(Refused::Replayed));
+    }
+
+    #[test]
+    fn above_tomcats_number_messages_are_forgotten_with_the_window() {
+        let mut window = window(1_000_000);
+        for nonce in 0..20_000_u128 {
+            let now = NOW + nonce as i64;
+            window.admit(now, now, nonce).unwrap();
+            assert!(window.seen.len() <= 10_002, "{}", window.seen.len());
+        }
+        // A burst goes as time goes on, two for each that comes.
+        for nonce in 100_000..150_000 {
+            window.admit(NOW + 20_000, NOW + 20_000, nonce).unwrap();
+        }
+        for nonce in 200_000..260_000_u128 {
+            window.admit(NOW + 40_000, NOW + 40_000, nonce).unwrap();
+        }
+        assert!(window.seen.len() <= 60_001, "{}", window.seen.len());
+        let listed: usize = window.by_time.values().map(VecDeque::len).sum();
+        assert_eq!(listed, window.seen.len());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_lets_nothing_in_again_and_shuts_out_little() {
+        let mut window = window(1_000_000);
+        for nonce in 0..1000_u128 {
+            let time = NOW + 100_000 + nonce as i64;
+            window.admit(time, time, nonce).unwrap();
+        }
+        // As few as Tomcat remembers are all remembered, so that others of those times are still welcome.
+        assert_eq!(window.admit(NOW + 95_000, NOW + 100_005, 5), Err(Refused::Replayed));
+        assert_eq!(window.admit(NOW, NOW, 5_000), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn up_to_tomcats_number_the_rules_are_tomcats(
+            count_max in 1..20_usize,
+            messages in prop::collection::vec((-50..50_i64, -10_050..10_050_i64, 0..60_u128), 0..200),
+        ) {
+            let mut window = window(count_max);
+            let mut model = Model { count_max, floor: NOW - 10_000, seen: Vec::new() };
+            for (step, offset, nonce) in messages {
+                // Few different times, so that many are equal; the clock goes both ways.
+                let (now, time) = (NOW + step * 100, NOW + step * 100 + offset / 500 * 500);
+                let expected = model.admit(now, time, nonce);
+                prop_assert_eq!(window.admit(now, time, nonce).is_ok(), expected);
+                prop_assert!(window.seen.len() <= count_max);
+                prop_assert_eq!((window.floor, window.seen.len()), (model.floor, model.seen.len()));
+            }
+        }
+
+        #[test]
+        fn nothing_is_accepted_twice_whatever_the_clock_does(
+            count_max in prop::sample::select(vec![1, 3, 8_192, 9_000, 100_000]),
+            burst in 0..12_000_u128,
+            messages in prop::collection::vec((-30_000..30_000_i64, 0..40_i64), 1..200),
+        ) {
+            let mut window = window(count_max);
+            let mut accepted = HashSet::new();
+            for nonce in 0..burst {
+                window.admit(NOW, NOW - 5_000 + nonce as i64 % 50, nonce + 1_000).ok();
+            }
+            for (clock, which) in messages {
+                // A message is its time and its nonce, both sealed.
+                let (time, nonce) = (NOW + which * 997 - 20_000, which as u128);
+                if window.admit(NOW + clock, time, nonce).is_ok() {
+                    prop_assert!(accepted.insert(nonce), "{} again", nonce);
+                }
+                prop_assert!(window.seen.len() <= count_max);
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What layers hold of received messages: copies that keep nothing else alive, counted, and found by sender and id.
+//!
+//! Received messages are slices of a receive buffer, which may be many times larger than the message. What is held for
+//! longer than a call is therefore copied, so that a bound on its bytes is a bound on memory.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::wire::{Member, MemberId, Message, MessageId};
+
+/// What one held message costs besides its bytes: entries of tables, the message itself.
+const OVERHEAD: usize = 512;
+
+/// One message of one sender.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) sender: MemberId,
+    pub(super) id: MessageId,
+}
+
+impl Key {
+    pub(super) fn of(message: &Message) -> Key {
+        Key { sender: message.from.id.clone(), id: message.id.clone() }
+    }
+
+    /// A copy that keeps no receive buffer.
+    pub(super) fn detached(&self) -> Key {
+        Key { sender: detached_id(&self.sender), id: MessageId(Bytes::copy_from_slice(&self.id.0)) }
+    }
+}
+
+/// A copy that keeps no receive buffer.
+pub(super) fn detached_id(id: &MemberId) -> MemberId {
+    MemberId { host: Bytes::copy_from_slice(&id.host), ..id.clone() }
+}
+
+/// A copy that keeps no receive buffer: all of it in one allocation.
+pub(super) fn detached(message: &Message) -> Message {
+    let from = &message.from;
+    let fields =
+        [&message.id.0, &from.id.host, &from.command, &from.domain, &from.payload, &from.extension, &message.body];
+    let mut all = BytesMut::with_capacity(fields.iter().map(|field| field.len()).sum());
+    fields.iter().for_each(|field| all.extend_from_slice(field));
+    let mut all = all.freeze();
+    let [id, host, command, domain, payload, extension, body] = fields.map(|field| all.split_to(field.len()));
+    let from = Member {
+        id: MemberId { host, ..from.id.clone() },
+        command,
+        domain,
+        payload,
+        extension,
+        alive: from.alive,
+        secure_port: from.secure_port,
+        udp_port: from.udp_port,
+    };
+    Message { id: MessageId(id), from, body, options: message.options, timestamp: message.timestamp }
+}
+
+/// What a message costs while it is held.
+pub(super) fn cost(message: &Message) -> usize {
+    OVERHEAD + message.encoded_len()
+}
+
+/// A lock that a panic elsewhere poisoned is taken all the same.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Messages that are done with, remembered for a while so that what comes late of them is known for what it is.
+#[derive(Debug)]
+pub(super) struct Done {
+    keys: HashSet<Key>,
+    order: VecDeque<(Instant, Key)>,
+    remember: Duration,
+}
+
+/// Messages remembered; the oldest is forgotten first.
+const DONE_MAX: usize = 8_192;
+
+impl Done {
+    pub(super) fn new(remember: Duration) -> Done {
+        Done { keys: HashSet::new(), order: VecDeque::new(), remember }
+    }
+
+    pub(super) fn contains(&self, key: &Key) -> bool {
+        self.keys.contains(key)
+    }
+
+    /// `key` must keep no receive buffer.
+    pub(super) fn insert(&mut self, now: Instant, key: Key) {
+        if self.order.len() >= DONE_MAX {
+            self.forget_oldest();
+        }
+        if self.keys.insert(key.clone()) {
+            self.order.push_back((now, key));
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Instant) {
+        while self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.forget_oldest();
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.order.front().and_then(|(since, _)| since.checked_add(self.remember))
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, key)) = self.order.pop_front() {
+            self.keys.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(body: &'static [u8]) -> Message {
+        let mut from = Member::new(([10, 0, 0, 1], 4000).into(), [3; 16]);
+        (from.domain, from.payload) = (Bytes::from_static(b"domain"), Bytes::from_static(b"payload"));
+        (from.command, from.extension) = (Bytes::from_static(b"command"), Bytes::from_static(b"extension"));
+        (from.alive, from.secure_port, from.udp_port) = (1, 2, 3);
+        let id = MessageId(Bytes::from_static(&[7; 16]));
+        Message { options: 5, timestamp: 6, id, from, body: Bytes::from_static(body) }
+    }
+
+    #[test]
+    fn a_held_copy_is_the_same_message_and_keeps_no_foreign_buffer() {
+        let mut frame = BytesMut::new();
+        message(b"body").encode_into(&mut frame);
+        let frame = frame.freeze();
+        let received = Message::decode(&frame, &Default::default()).unwrap();
+        let copy = detached(&received);
+        let encoded = |message: &Message| message.encode_frame();
+        assert_eq!(encoded(&copy), encoded(&received));
+        let key = Key::of(&received).detached();
+        assert_eq!(key, Key::of(&received));
+        drop(received);
+        assert!(frame.is_unique(), "something still points into the received bytes");
+        assert_eq!(copy.body, &b"body"[..]);
+    }
+
+    #[test]
+    fn what_is_done_is_remembered_for_a_while_and_the_oldest_goes_first() {
+        let start = Instant::now();
+        let mut done = Done::new(Duration::from_secs(60));
+        let key = |n: u32| Key { id: MessageId(Bytes::copy_from_slice(&n.to_be_bytes())), ..Key::of(&message(b"")) };
+        done.insert(start, key(0));
+        done.insert(start + Duration::from_secs(1), key(1));
+        done.expire(start + Duration::from_secs(60));
+        assert_eq!([0, 1].map(|n| done.contains(&key(n))), [false, true]);
+        for n in 2..=u32::try_from(DONE_MAX).unwrap() + 1 {
+            done.insert(start + Duration::from_secs(2), key(n));
+        }
+        assert_eq!([1, 2].map(|n| done.contains(&key(n))), [false, true]);
+        assert_eq!((done.keys.len(), done.order.len()), (DONE_MAX, DONE_MAX));
+    }
+}

@@ -1,0 +1,177 @@
+//! The messages of one sender in the order in which it sent them. Tomcat: `OrderInterceptor`.
+//!
+//! The sender counts its messages to each member from 1 on and puts the number, four bytes, behind the body. The
+//! receiver delivers the number that it expects, and lets later ones wait for a while.
+//!
+//! Invariants: nothing waits longer than [`OrderConfig::expire`]; what waits is bounded; a message that is known to
+//! have been delivered is not delivered again.
+//!
+//! Differs from Tomcat: what waited too long is given out by the clock, where it waits for the sender's next message,
+//! for ever if there is none; numbers of messages delivered before are suppressed; no lock is held while a message is
+//! delivered; what waits is bounded by default.
+//! Tests: what_waited_too_long_is_given_out_by_the_clock, a_copy_of_a_delivered_message_is_suppressed,
+//! a_delivery_can_call_back_into_the_layer, the_default_bounds_what_waits.
+
+mod config;
+mod incoming;
+mod outgoing;
+mod sender;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+pub use config::OrderConfig;
+
+use super::{Above, Arrival, Below, Context, Flush, Interceptor, Parcel, Refusal, Rejection, Targets};
+use crate::Now;
+use crate::wire::{Ack, MemberId};
+use incoming::Incoming;
+use outgoing::Outgoing;
+use sender::Tally;
+
+/// The number behind the body.
+const NUMBER: usize = 4;
+
+/// The layer.
+#[derive(Debug)]
+pub struct Order {
+    config: OrderConfig,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    counters: Counters,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    waited: AtomicU64,
+    expired: AtomicU64,
+    forgotten: AtomicU64,
+    late: AtomicU64,
+    copies: AtomicU64,
+    restarts: AtomicU64,
+}
+
+impl Counters {
+    fn add(&self, tally: &Tally) {
+        let pairs = [
+            (&self.waited, tally.waited),
+            (&self.expired, tally.expired),
+            (&self.forgotten, tally.forgotten),
+            (&self.late, tally.late),
+            (&self.copies, tally.copies),
+            (&self.restarts, tally.restarts),
+        ];
+        pairs.iter().for_each(|(counter, count)| {
+            counter.fetch_add(*count, Relaxed);
+        });
+    }
+}
+
+impl Order {
+    /// No number was sent or received yet.
+    pub fn new(config: OrderConfig) -> Order {
+        Order {
+            outgoing: Outgoing::new(config.members_max),
+            incoming: Incoming::new(config.clone()),
+            config,
+            counters: Counters::default(),
+        }
+    }
+
+    fn applies(&self, options: i32) -> bool {
+        options & self.config.option_flag == self.config.option_flag
+    }
+}
+
+fn rejection(kind: &'static str) -> Rejection {
+    Rejection { interceptor: OrderConfig::NAME, kind, answer: Ack::Failed }
+}
+
+impl Interceptor for Order {
+    fn name(&self) -> &'static str {
+        OrderConfig::NAME
+    }
+
+    /// Tomcat: one send for each destination, each with its own number.
+    fn outbound(&self, cx: &mut Context<'_>, parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refusal> {
+        if !self.applies(parcel.draft.options) {
+            return below.pass(cx, parcel);
+        }
+        let targets = below.targets();
+        let indices = parcel.targets.indices(targets.len());
+        let numbers = self.outgoing.next(cx.now.mono, &targets[indices.clone()]);
+        for (index, number) in indices.clone().zip(&numbers) {
+            let mut draft = parcel.draft.clone();
+            draft.body.append(&number.to_be_bytes());
+            if let Err(refusal) = below.pass(cx, Parcel { draft, targets: Targets::One(index) }) {
+                // Nothing of this is sent: a gap would make every receiver wait.
+                self.outgoing.take_back(&targets[indices], &numbers);
+                return Err(refusal);
+            }
+        }
+        Ok(())
+    }
+
+    fn inbound(&self, cx: &mut Context<'_>, mut arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
+        if !self.applies(arrival.message.options) {
+            above.pass(cx, arrival);
+            return Ok(());
+        }
+        let body = &arrival.message.body;
+        let Some((_, number)) = body.split_last_chunk::<NUMBER>() else { return Err(rejection("no_number")) };
+        let number = i32::from_be_bytes(*number);
+        arrival.message.body = body.slice(..body.len() - NUMBER);
+        let sender = self.incoming.sender(cx.now.mono, &arrival.message.from.id)?;
+        if sender.takes_next(cx.now.mono, number, &arrival.message.id) {
+            above.pass(cx, arrival);
+            return Ok(());
+        }
+        let given = self.incoming.accept(cx.now.mono, &sender, number, arrival)?;
+        self.counters.add(&given.tally);
+        given.out.into_iter().for_each(|arrival| above.pass(cx, arrival));
+        Ok(())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.incoming.deadline()
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(self.config.expire)
+    }
+
+    fn overdue(&self, now: Now, senders: &mut Vec<MemberId>) {
+        self.incoming.overdue(now.mono, senders);
+    }
+
+    fn flush(&self, cx: &mut Context<'_>, sender: &MemberId, why: Flush, above: &mut Above<'_>) {
+        let Some(given) = self.incoming.flush(cx.now.mono, sender, why) else { return };
+        self.counters.add(&given.tally);
+        given.out.into_iter().for_each(|arrival| above.pass(cx, arrival));
+    }
+
+    /// Tomcat: counting begins anew with a member that disappeared.
+    fn member_left(&self, member: &MemberId) {
+        self.outgoing.forget(member);
+    }
+
+    fn orders(&self) -> bool {
+        true
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let counters = &self.counters;
+        [
+            ("waited", &counters.waited),
+            ("expired", &counters.expired),
+            ("forgotten", &counters.forgotten),
+            ("late", &counters.late),
+            ("copies", &counters.copies),
+            ("restarts", &counters.restarts),
+        ]
+        .map(|(name, counter)| (name, counter.load(Relaxed)))
+        .into()
+    }
+}

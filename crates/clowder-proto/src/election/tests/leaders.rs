@@ -1,0 +1,220 @@
+//! When a node elects, when it waits, and what it accepts.
+
+use super::*;
+
+#[test]
+fn a_node_elects_nobody_before_it_is_started() {
+    let mut world = World::of(member(1), ElectionConfig::default());
+    world.see(&[2, 3]);
+    world.see(&[2]);
+    world.see(&[]);
+    world.see(&[2]);
+    world.pass(ms(60_000));
+    world.assert_silent();
+    // It takes part in what others do.
+    world.hear(&request(2, &[1, 2], id(1)));
+    world.assert_silent();
+    world.tell(|election, now| election.started(now));
+    assert_eq!(world.take_sent().message.source, member(1));
+}
+
+#[test]
+fn a_node_that_joins_others_leads_nobody_meanwhile() {
+    let world = World::new(2, &[1, 3]);
+    assert_eq!(world.election.view(), None);
+    world.assert_silent();
+}
+
+#[test]
+fn a_node_whose_others_all_left_leads_itself() {
+    let mut world = World::agreed(2, &[1, 3], id(1));
+    world.see(&[1]);
+    world.assert_silent();
+    world.see(&[]);
+    let (own, list) = world.take_view();
+    assert_eq!(list, members(&[2]));
+    world.tell(|election, now| election.started(now));
+    assert!(world.views.is_empty(), "it is the same view {own}");
+}
+
+#[test]
+fn a_node_that_does_not_rank_first_waits_for_the_leader_and_then_asks_for_it() {
+    let mut world = World::new(2, &[1, 3]);
+    world.pass(ElectionConfig::default().election_timeout - ms(1));
+    world.assert_silent();
+    world.pass(ms(1));
+    let asked = world.take_sent();
+    asked.assert_is(&[1], &request(2, &[1, 2, 3], asked.message.id));
+    // And again, for as long as it takes.
+    world.outcome(&asked, 1, true);
+    world.pass(ElectionConfig::default().election_timeout);
+    assert_ne!(world.take_sent().message.id, asked.message.id);
+}
+
+#[test]
+fn the_death_of_the_leader_makes_the_next_one_elect() {
+    let mut world = World::agreed(2, &[1, 3], id(1));
+    world.see(&[3]);
+    let sent = world.take_sent();
+    sent.assert_is(&[3], &request(2, &[2, 3], sent.message.id));
+    // And not the one after it.
+    let mut world = World::agreed(3, &[1, 2], id(1));
+    world.see(&[2]);
+    world.assert_silent();
+}
+
+#[test]
+fn a_leader_elects_when_a_member_joins_or_leaves() {
+    for others in [&[2, 3, 4][..], &[2]] {
+        let mut world = World::agreed(1, &[2, 3], id(1));
+        world.see(others);
+        let sent = world.take_sent();
+        sent.assert_is(&[2], &request(1, &[&[1], others].concat(), sent.message.id));
+    }
+}
+
+#[test]
+fn a_leader_that_is_not_first_any_more_names_the_one_that_is() {
+    let mut world = World::agreed(2, &[3, 4], id(1));
+    world.see(&[1, 3, 4]);
+    world.assert_silent();
+    // Tomcat: a coordinator that loses a member elects, whoever ranks first.
+    world.see(&[1, 4]);
+    let sent = world.take_sent();
+    sent.assert_is(&[1], &request(2, &[1, 2, 4], sent.message.id));
+}
+
+#[test]
+fn a_member_whose_record_changed_is_no_change() {
+    let mut world = World::agreed(1, &[2], id(1));
+    let other = Member { payload: Bytes::from_static(b"new"), ..member(2) };
+    world.tell(|election, now| election.view_changed(now, &[other]));
+    world.assert_silent();
+}
+
+#[test]
+fn a_view_that_is_not_the_membership_is_mended_by_who_ranks_first() {
+    let mut world = World::agreed(1, &[2, 3], id(1));
+    // 2 does not know us to rank first, or 3.
+    world.hear(&confirmation(2, &[1, 2], id(2)));
+    assert_eq!(world.take_view(), (id(2), members(&[1, 2])));
+    world.pass(ElectionConfig::default().check_interval);
+    let sent = world.take_sent();
+    sent.assert_is(&[2], &request(1, &[1, 2, 3], sent.message.id));
+}
+
+#[test]
+fn a_confirmation_is_accepted_from_anybody_once() {
+    let mut world = World::agreed(3, &[1, 2], id(1));
+    world.hear(&confirmation(2, &[1, 2, 3], id(2)));
+    assert_eq!(world.take_view(), (id(2), members(&[1, 2, 3])));
+    world.hear(&confirmation(2, &[2, 3], id(2)));
+    world.assert_silent();
+}
+
+#[test]
+fn a_view_is_sorted_and_has_nobody_twice() {
+    let mut world = World::new(2, &[1, 3]);
+    world.hear(&confirmation(1, &[3, 1, 2, 3], id(2)));
+    assert_eq!(world.take_view().1, members(&[1, 2, 3]));
+}
+
+#[test]
+fn a_view_without_us_is_not_ours() {
+    let mut world = World::agreed(3, &[1, 2], id(1));
+    world.hear(&confirmation(1, &[1, 2], id(2)));
+    world.hear(&ElectionMessage { members: Vec::new(), ..confirmation(1, &[1], id(3)) });
+    world.assert_silent();
+}
+
+#[test]
+fn a_confirmation_that_was_overtaken_is_late() {
+    let count = |count| ViewId::new([8; 16], count);
+    let mut world = World::agreed(2, &[1, 3], count(254));
+    world.hear(&confirmation(1, &[1, 2, 3], count(256)));
+    assert_eq!(world.take_view().0, count(256));
+    world.hear(&confirmation(1, &[1, 2, 3], count(255)));
+    world.assert_silent();
+    // Of two nodes nobody knows which was first.
+    world.hear(&confirmation(3, &[1, 2, 3], ViewId::new([7; 16], 1)));
+    assert_eq!(world.take_view().0, ViewId::new([7; 16], 1));
+}
+
+#[test]
+fn a_token_that_names_us_as_the_leader_is_answered() {
+    // It has the view already, or missed it: the answer is the same.
+    let mut world = World::agreed(1, &[2, 3], id(1));
+    let view = world.election.view().cloned().expect("a view");
+    let named = request(3, &[1, 2, 3], id(2));
+    world.hear(&named);
+    world.take_sent().assert_is(&[3], &confirmation(1, &[1, 2, 3], view.id.expect("of an election")));
+    // It knows somebody whom we do not have: first things first.
+    let mut world = World::agreed(1, &[2, 3], id(1));
+    world.hear(&request(3, &[1, 2, 3, 4], id(2)));
+    world.reached(4, true);
+    world.take_sent();
+    world.see(&[2, 3, 4]);
+    assert_eq!(world.take_sent().message.kind, ElectionKind::Request);
+    // Nothing is agreed, and we have waited for somebody who left.
+    let mut world = World::agreed(1, &[2, 3], id(1));
+    world.hear(&confirmation(2, &[1, 2], id(2)));
+    world.views.clear();
+    world.hear(&named);
+    let sent = world.take_sent();
+    sent.assert_is(&[2], &request(1, &[1, 2, 3], sent.message.id));
+}
+
+#[test]
+fn the_view_of_a_higher_member_ends_our_election() {
+    let mut world = World::new(2, &[3]);
+    let first = world.take_sent();
+    world.see(&[1, 3]);
+    world.hear(&confirmation(1, &[1, 2, 3], id(5)));
+    assert_eq!(world.take_view().0, id(5));
+    assert_eq!(world.election.deadline(), None);
+    world.hear(&first.message);
+    world.assert_silent();
+}
+
+#[test]
+fn the_lost_confirmation_of_a_silent_tomcat_is_made_up_for() {
+    let timeout = ElectionConfig::default().election_timeout;
+    let mut world = World::new(2, &[1, 3]);
+    world.hear(&request(1, &[1, 2, 3], id(5)));
+    world.sent.clear();
+    // It may be slow; then it is asked; then it has had its chance.
+    world.pass(timeout * 2 - ms(1));
+    assert!(world.views.is_empty());
+    world.pass(ms(1));
+    assert_eq!(world.take_view(), (id(5), members(&[1, 2, 3])));
+    assert_eq!(world.election.deadline(), None);
+}
+
+#[test]
+fn a_clowder_leader_is_asked_until_it_answers() {
+    let timeout = ElectionConfig::default().election_timeout;
+    let mut world = World::of(clowder(2), ElectionConfig::default());
+    world.tell(|election, now| election.view_changed(now, &[clowder(1), member(3)]));
+    world.tell(|election, now| election.started(now));
+    world.hear(&request(1, &[1, 2, 3], id(5)));
+    world.pass(timeout * 4);
+    assert!(world.views.is_empty(), "{:?}", world.views);
+    assert!(world.sent.len() >= 3, "{:?}", world.sent);
+}
+
+#[test]
+fn ids_follow_from_the_seed_and_count_the_elections() {
+    let ids = |seed| {
+        let mut world = World::of(member(1), ElectionConfig { seed, ..ElectionConfig::default() });
+        world.see(&[2]);
+        world.tell(|election, now| election.started(now));
+        let first = world.take_sent().message.id;
+        world.pass(ElectionConfig::default().election_timeout);
+        (first, world.take_sent().message.id)
+    };
+    let (first, second) = ids(1);
+    assert_eq!(ids(1), (first, second));
+    assert_ne!(ids(2).0, first);
+    assert!(first.is_before(second) && !second.is_before(first) && !first.is_before(ids(2).1));
+    assert_eq!((first.0[6] >> 4, first.0[8] >> 6), (4, 2), "a UUID of version 4, as Tomcat's");
+}

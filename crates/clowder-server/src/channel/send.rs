@@ -1,0 +1,239 @@
+//! `clowder channel send`: one line for the outcome of each message at each member.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use clowder::{Channel, Fate, Member, MemberId, Pending, Receipt, SendError, SendOptions};
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::{join, name, numbered, print, sha256};
+use crate::cli::{Peer, SendArgs};
+use crate::cluster;
+use crate::end::End;
+
+/// Any address, so that receivers anywhere can answer; any free port.
+const CLUSTER: &str = "0.0.0.0:0";
+/// Longest body from a file or standard input.
+const BODY_BYTES_MAX: u64 = 1 << 30;
+/// Asynchronous messages of one sender whose outcome is not known yet.
+const QUEUED_MAX: usize = 256;
+/// Outcomes that wait to be printed.
+const UNPRINTED_MAX: usize = 1024;
+
+/// Send everything and print every outcome.
+///
+/// # Errors
+/// The channel cannot start, the body cannot be read, there is nobody to send to, or a message failed.
+pub(super) async fn run(args: SendArgs) -> Result<()> {
+    let mut end = End::new(args.end.end_with_stdin)?;
+    let body = body(&args)?;
+    let (channel, _) = join::start(&joining(&args), CLUSTER).await?;
+    let (outcomes, printed) = mpsc::channel(UNPRINTED_MAX);
+    let result = tokio::select! {
+        result = send(&args, &channel, body, outcomes, printed) => result,
+        why = end.reached() => Err(anyhow::anyhow!("{why}: not everything was sent")),
+    };
+    channel.stop().await;
+    result
+}
+
+/// The receivers are expected members too, so that the members know each other if the receivers name this one.
+fn joining(args: &SendArgs) -> crate::cli::EndArgs {
+    let mut end = args.end.clone();
+    let new = args.to.iter().filter(|peer| !args.end.peers.contains(peer));
+    end.peers.extend(new.cloned());
+    end
+}
+
+/// What each message carries.
+#[derive(Clone)]
+enum Body {
+    Fixed(Bytes),
+    /// Of this size.
+    Numbered(usize),
+}
+
+fn body(args: &SendArgs) -> Result<Body> {
+    if let Some(size) = args.size {
+        return Ok(Body::Numbered(size as usize));
+    }
+    if let Some(text) = &args.text {
+        return Ok(Body::Fixed(text.clone().into()));
+    }
+    let Some(file) = &args.file else {
+        bail!("nothing to send: give --text S, --size BYTES, @FILE, or - for standard input");
+    };
+    let mut bytes = Vec::new();
+    match file.strip_prefix('@') {
+        Some(path) => std::fs::File::open(path)
+            .and_then(|file| file.take(BODY_BYTES_MAX + 1).read_to_end(&mut bytes))
+            .with_context(|| format!("cannot read {path}"))?,
+        None => std::io::stdin()
+            .lock()
+            .take(BODY_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .context("cannot read standard input")?,
+    };
+    if bytes.len() as u64 > BODY_BYTES_MAX {
+        bail!("the body has more than {BODY_BYTES_MAX} bytes");
+    }
+    Ok(Body::Fixed(bytes.into()))
+}
+
+async fn send(
+    args: &SendArgs,
+    channel: &Channel,
+    body: Body,
+    outcomes: mpsc::Sender<Vec<Value>>,
+    mut printed: mpsc::Receiver<Vec<Value>>,
+) -> Result<()> {
+    channel.settled().await;
+    let targets: Arc<[Member]> = targets(&args.to, channel).await?.into();
+    let next = Arc::new(AtomicU32::new(0));
+    let mut senders = JoinSet::new();
+    for _ in 0..args.parallel.min(args.count) {
+        let sender = Sender {
+            channel: channel.clone(),
+            targets: Arc::clone(&targets),
+            body: body.clone(),
+            options: SendOptions::from_bits(args.options),
+            lane: fastrand::u32(..),
+            next: Arc::clone(&next),
+            count: args.count,
+            outcomes: outcomes.clone(),
+        };
+        senders.spawn(sender.run());
+    }
+    drop(outcomes);
+    let (mut all, mut failed) = (0_u64, 0_u64);
+    while let Some(lines) = printed.recv().await {
+        for line in lines {
+            all += 1;
+            failed += u64::from(line["outcome"] == "failed");
+            if !print(&line)? {
+                return Ok(()); // nobody wants to know
+            }
+        }
+    }
+    while let Some(ended) = senders.join_next().await {
+        ended.context("a sender failed")?;
+    }
+    if failed > 0 {
+        bail!("{failed} of {all} outcomes are failures; each line with \"outcome\":\"failed\" has its reason");
+    }
+    Ok(())
+}
+
+/// With what is known of those who are members.
+async fn targets(to: &[Peer], channel: &Channel) -> Result<Vec<Member>> {
+    let view = channel.view();
+    if to.is_empty() {
+        if view.members().is_empty() {
+            bail!("there is no other member: name receivers with --to, or find members with --peer or --multicast");
+        }
+        return Ok(view.others());
+    }
+    let mut targets = Vec::new();
+    for peer in to {
+        let member = cluster::member(peer).await?;
+        let member = Member::new(member.addr, member.unique_id);
+        targets.push(view.get(&member.id).cloned().unwrap_or(member));
+    }
+    Ok(targets)
+}
+
+/// Sends one message after the other.
+struct Sender {
+    channel: Channel,
+    targets: Arc<[Member]>,
+    body: Body,
+    options: SendOptions,
+    lane: u32,
+    /// Of all senders: how many messages were taken.
+    next: Arc<AtomicU32>,
+    count: u32,
+    outcomes: mpsc::Sender<Vec<Value>>,
+}
+
+/// What is said of a message besides its outcome.
+struct Sent {
+    index: u32,
+    size: usize,
+    sha256: String,
+}
+
+impl Sender {
+    async fn run(self) {
+        let asynchronous = self.options.bits() & clowder::options::ASYNCHRONOUS != 0;
+        let mut queued: VecDeque<(Sent, Pending)> = VecDeque::new();
+        for number in 0.. {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            if index >= self.count {
+                break;
+            }
+            let body = match &self.body {
+                Body::Fixed(body) => body.clone(),
+                Body::Numbered(size) => numbered::make(&self.channel.local().id.unique_id, self.lane, number, *size),
+            };
+            let sent = Sent { index, size: body.len(), sha256: sha256(&body) };
+            if asynchronous {
+                queued.push_back((sent, self.channel.submit(self.targets.iter(), body, self.options)));
+                if queued.len() < QUEUED_MAX {
+                    continue;
+                }
+                let Some((sent, pending)) = queued.pop_front() else { continue };
+                self.tell(&sent, pending.await).await;
+            } else {
+                let outcome = self.channel.send(self.targets.iter(), body, self.options).await;
+                self.tell(&sent, outcome).await;
+            }
+        }
+        for (sent, pending) in queued {
+            self.tell(&sent, pending.await).await;
+        }
+    }
+
+    async fn tell(&self, sent: &Sent, outcome: Result<Receipt, SendError>) {
+        let lines = match &outcome {
+            Ok(receipt) => receipt.iter().map(|(member, fate)| self.line(sent, &member.id, Ok(fate))).collect(),
+            Err(error) => {
+                let failed =
+                    error.failed.iter().map(|(member, failure)| self.line(sent, &member.id, Err(failure.to_string())));
+                let delivered = error.delivered.iter().map(|member| self.line(sent, &member.id, Ok(self.best())));
+                failed.chain(delivered).collect()
+            }
+        };
+        let _ = self.outcomes.send(lines).await; // an error: nobody reads any more
+    }
+
+    /// The fate of a message that did not fail.
+    fn best(&self) -> Fate {
+        if self.options.bits() & clowder::options::USE_ACK == 0 { Fate::Written } else { Fate::Acknowledged }
+    }
+
+    fn line(&self, sent: &Sent, member: &MemberId, fate: Result<Fate, String>) -> Value {
+        let mut line = Map::new();
+        line.insert("message".into(), json!(sent.index));
+        line.insert("member".into(), json!(name(member)));
+        line.insert("options".into(), json!(self.options.bits()));
+        line.insert("size".into(), json!(sent.size));
+        line.insert("sha256".into(), json!(sent.sha256));
+        let outcome = match &fate {
+            Ok(Fate::Acknowledged) => "acknowledged",
+            Ok(Fate::Written) => "written",
+            Ok(_) => "queued",
+            Err(_) => "failed",
+        };
+        line.insert("outcome".into(), json!(outcome));
+        if let Err(reason) = fate {
+            line.insert("reason".into(), json!(reason));
+        }
+        Value::Object(line)
+    }
+}

@@ -1,0 +1,230 @@
+//! Options of `clowder channel`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Subcommand};
+use clowder::chain::ChainConfig;
+use clowder::options;
+
+use super::{Peer, UniqueId, listen, multicast_group};
+use crate::channel::chain_text;
+
+/// Options of `clowder channel`.
+#[derive(Args, Debug)]
+#[command(
+    after_long_help = "A channel is what a cluster is made of: members, and messages between them. These commands \
+    take part in one by hand, as netcat does in a TCP connection: beside Clowder nodes, and beside Tomcats, whose \
+    interceptors --chain takes in the order of their configuration.\n\n\
+    Two terminals:\n  \
+      clowder channel listen --cluster 127.0.0.1:4000 --id 01010101010101010101010101010101\n  \
+      clowder channel send --to 127.0.0.1:4000/01010101010101010101010101010101 --text hello\n\n\
+    Both sides need the same interceptors:\n  \
+      clowder channel listen --cluster 127.0.0.1:4000 --id 01010101010101010101010101010101 \\\n    \
+        --chain 'gzip(compressionMinSize=100),order'\n\n\
+    Results are JSON lines on standard output, logs are on standard error."
+)]
+pub(crate) struct ChannelArgs {
+    #[command(subcommand)]
+    pub(crate) what: ChannelKind,
+}
+
+/// What can be done with a channel.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChannelKind {
+    /// Be a member and print what happens: messages, who joins and leaves, what is refused.
+    Listen(Box<ListenArgs>),
+    /// Send messages and print what became of each at each member.
+    Send(Box<SendArgs>),
+}
+
+/// This end of the channel.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct EndArgs {
+    /// Where other members connect: IP:PORT, or IP:FIRST-LAST of which the first free port is taken. Never an address
+    /// that the other members cannot reach. Default: listen 127.0.0.1:4000-4100, send any free port.
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
+    pub(crate) cluster: Option<String>,
+
+    /// Name of this member, 32 hexadecimal digits. Default: a random one.
+    #[arg(long, value_name = "HEX32")]
+    pub(crate) id: Option<UniqueId>,
+
+    /// A member that is always expected, whether it runs or not. Repeat it for more. This member itself may be in the
+    /// list.
+    #[arg(long = "peer", value_name = "HOST:PORT/HEX32")]
+    pub(crate) peers: Vec<Peer>,
+
+    /// Find members by multicast; Tomcat's default is 228.0.0.4:45564.
+    #[arg(long, value_name = "GROUP:PORT", value_parser = multicast_group)]
+    pub(crate) multicast: Option<SocketAddr>,
+
+    /// Local address of the network interface that multicast uses. Default: that of --cluster if it names one, else
+    /// the choice of the operating system.
+    #[arg(long, value_name = "IP", requires = "multicast")]
+    pub(crate) multicast_interface: Option<IpAddr>,
+
+    /// Domain in the member record, shown to the other members. See also the layer `domain` of --chain.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) domain: Option<String>,
+
+    /// What is done to messages between the application and the wire: layers in Tomcat's order, separated by commas,
+    /// with Tomcat's attributes in parentheses; or a file with Tomcat's <Channel> element, @FILE or a name that ends
+    /// with .xml. Layers: dispatch, failure-detector, ping, static, domain, fragment, gzip, order, two-phase,
+    /// throughput, encrypt, coordinator, simple-coordinator. All members need the same. Default: none.
+    #[arg(long, value_name = "CHAIN", default_value = "")]
+    pub(crate) chain: ChainSource,
+
+    /// End when standard input ends: how a parent process keeps its children from outliving it.
+    #[arg(long, hide = true)]
+    pub(crate) end_with_stdin: bool,
+}
+
+/// Options of `clowder channel listen`.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = "The first line is {\"event\":\"ready\",…} with the member's name as others write it \
+    behind --to or --peer. Then one line for each event: \"message\", \"joined\", \"left\" with its reason, \"refused\" \
+    for what was not delivered. SIGTERM and Ctrl-C take leave of the others; the last line is \
+    {\"event\":\"summary\",…}.\n\n\
+    Messages made by `clowder channel send --size` carry numbers and a checksum. They are shown as \"numbered\", and \
+    the summary counts those that were lost, repeated, overtaken and damaged.\n\n\
+    Examples:\n  \
+      clowder channel listen --multicast 228.0.0.4:45564\n  \
+      clowder channel listen --chain @server.xml | jq -r 'select(.event==\"message\").text'")]
+pub(crate) struct ListenArgs {
+    #[command(flatten)]
+    pub(crate) end: EndArgs,
+
+    /// Show whole bodies: \"text\" if a body is UTF-8 without control characters, else \"hex\". Default: text of up to
+    /// 256 bytes.
+    #[arg(long)]
+    pub(crate) body: bool,
+
+    /// Tell every sender that asks for it that processing failed.
+    #[arg(long)]
+    pub(crate) fail: bool,
+}
+
+/// Options of `clowder channel send`.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = "One line for each message and member, such as\n  \
+      {\"message\":0,\"member\":\"127.0.0.1:4000/0101…\",\"options\":7,\"size\":5,\"sha256\":\"…\",\
+    \"outcome\":\"acknowledged\"}\n\
+    Outcomes: acknowledged, written (no acknowledgement was asked for), failed with a reason. Exit code 1 if one \
+    failed.\n\n\
+    Examples:\n  \
+      clowder channel send --to 10.0.0.2:4000/02020202020202020202020202020202 --text hello\n  \
+      clowder channel send --to … --to … --size 100000 --count 50 --parallel 8\n  \
+      clowder channel send --multicast 228.0.0.4:45564 @message.bin       to every member that is found")]
+pub(crate) struct SendArgs {
+    #[command(flatten)]
+    pub(crate) end: EndArgs,
+
+    /// A receiver, member or not. Repeat it for more. Default: all members.
+    #[arg(long = "to", value_name = "HOST:PORT/HEX32")]
+    pub(crate) to: Vec<Peer>,
+
+    /// Option bits of each message, a number or Tomcat's names separated by commas: use_ack (2), sync (4), async (8),
+    /// udp (32), multicast (64), and bits for interceptors (128, 512 and up). Bit 1 is always set, for a body of
+    /// bytes. 0: nobody says what became of it, 2: the member received it, 6: it processed it.
+    #[arg(long, value_name = "N", default_value = "6", value_parser = send_options)]
+    pub(crate) options: i32,
+
+    /// Numbered bodies of this many bytes, which `channel listen` checks.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(0..=1 << 30), group = "body")]
+    pub(crate) size: Option<u32>,
+
+    /// This text, in UTF-8.
+    #[arg(long, value_name = "S", group = "body")]
+    pub(crate) text: Option<String>,
+
+    /// The content of a file, @FILE, or of standard input, -.
+    #[arg(value_name = "@FILE|-", group = "body", value_parser = body_file)]
+    pub(crate) file: Option<String>,
+
+    /// How many messages.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) count: u32,
+
+    /// Messages on their way at one time, each from a sender of its own.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) parallel: u32,
+}
+
+/// Where a chain is described.
+#[derive(Clone, Debug)]
+pub(crate) enum ChainSource {
+    /// On the command line.
+    Text(ChainConfig),
+    /// In a file with a `<Channel>` element.
+    File(PathBuf),
+}
+
+impl FromStr for ChainSource {
+    type Err = chain_text::ChainTextError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let file = text.strip_prefix('@').or_else(|| text.ends_with(".xml").then_some(text));
+        match file {
+            Some(path) => Ok(ChainSource::File(path.into())),
+            None => chain_text::parse(text).map(ChainSource::Text),
+        }
+    }
+}
+
+/// Tomcat: `Channel.parseSendOptions`; bit 1 is the body's, not the caller's.
+fn send_options(text: &str) -> Result<i32, String> {
+    if let Ok(bits) = text.parse::<i32>() {
+        return Ok(bits | options::BYTE_MESSAGE);
+    }
+    text.split(',').map(str::trim).try_fold(options::BYTE_MESSAGE, |bits, name| {
+        let bit = match name {
+            "byte" | "byte_message" => options::BYTE_MESSAGE,
+            "use_ack" => options::USE_ACK,
+            "sync" | "synchronized_ack" => options::SYNCHRONIZED_ACK,
+            "async" | "asynchronous" => options::ASYNCHRONOUS,
+            "secure" => options::SECURE,
+            "udp" => options::UDP,
+            "multicast" => options::MULTICAST,
+            _ => {
+                return Err(format!(
+                    "{name:?} is no option; write a number, or names such as use_ack,sync (others: byte, async, \
+                     secure, udp, multicast)"
+                ));
+            }
+        };
+        Ok(bits | bit)
+    })
+}
+
+fn body_file(text: &str) -> Result<String, String> {
+    if text == "-" || text.len() > 1 && text.starts_with('@') {
+        return Ok(text.to_owned());
+    }
+    Err(format!("a file is written @{text}, a text --text '{text}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_a_number_or_names() {
+        assert_eq!(["6", "0", "-2", "518"].map(send_options), [Ok(7), Ok(1), Ok(-1), Ok(519)]);
+        assert_eq!(send_options("use_ack, sync"), Ok(7));
+        assert_eq!(send_options("udp,multicast,async,secure,byte"), Ok(0x79));
+        for wrong in ["", "ack", "USE_ACK", "2,4", "0x2", "use_ack,"] {
+            assert!(send_options(wrong).unwrap_err().contains("use_ack,sync"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_chain_is_text_or_a_file() {
+        assert!(matches!("gzip,order".parse(), Ok(ChainSource::Text(chain)) if chain.layers.len() == 2));
+        for name in ["@conf/server.xml", "conf/server.xml"] {
+            assert!(matches!(name.parse(), Ok(ChainSource::File(path)) if path.ends_with("conf/server.xml")));
+        }
+        assert!("server.yml".parse::<ChainSource>().is_err());
+    }
+}

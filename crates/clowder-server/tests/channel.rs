@@ -1,0 +1,276 @@
+//! `clowder channel`: two processes that talk to each other, and what they say about it.
+
+#![allow(clippy::unwrap_used)] // in tests a panic is the right report
+
+mod support;
+
+use std::net::TcpListener;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use support::{Process, run, text, until};
+
+/// `channel listen` that is ready.
+struct Listener {
+    process: Process,
+    /// As `--to` and `--peer` take it.
+    name: String,
+}
+
+impl Listener {
+    fn start(args: &[&str]) -> Listener {
+        let mut all = vec!["channel".to_owned(), "listen".to_owned()];
+        if !args.contains(&"--chain") || !args.iter().any(|arg| arg.ends_with(".xml")) {
+            all.extend(["--cluster".to_owned(), "127.0.0.1:0".to_owned()]);
+        }
+        all.extend(args.iter().map(|arg| (*arg).to_owned()));
+        let process = Process::start(&all);
+        let ready: Value = serde_json::from_str(&process.line()).unwrap();
+        assert_eq!(ready["event"], "ready", "{ready}");
+        let name = ready["member"].as_str().unwrap().to_owned();
+        assert_eq!(name, format!("{}/{}", ready["cluster"].as_str().unwrap(), ready["id"].as_str().unwrap()));
+        Listener { process, name }
+    }
+
+    /// The next event of this kind; others are passed over.
+    fn event(&self, kind: &str) -> Value {
+        let line = self.process.lines_until(&format!("{{\"event\":\"{kind}\"")).pop().unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    fn summary(mut self) -> Value {
+        self.process.signal("TERM");
+        let summary = self.event("summary");
+        assert_eq!(self.process.wait().code(), Some(0), "{}", self.process.log());
+        summary
+    }
+}
+
+fn send(args: &[&str], input: &[u8]) -> Output {
+    let mut all = vec!["--log", "warn", "channel", "send"];
+    all.extend(args);
+    run(&all, input)
+}
+
+/// Its lines, and whether it ended with success.
+fn outcomes(args: &[&str]) -> (Vec<Value>, bool) {
+    let output = send(args, b"");
+    let lines = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (lines, output.status.success())
+}
+
+const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+#[test]
+fn a_message_arrives_and_both_sides_say_the_same_of_it() {
+    let listener = Listener::start(&["--id", &"01".repeat(16)]);
+    for (options, bits, outcome) in
+        [("6", 7, "acknowledged"), ("use_ack", 3, "acknowledged"), ("0", 1, "written"), ("10", 11, "acknowledged")]
+    {
+        let (lines, ok) = outcomes(&["--to", &listener.name, "--text", "hello", "--options", options]);
+        let line = json!({
+            "message": 0, "member": listener.name, "options": bits, "size": 5, "sha256": HELLO, "outcome": outcome
+        });
+        assert_eq!((lines, ok), (vec![line], true), "{options}");
+        let event = listener.event("message");
+        assert_eq!((&event["options"], &event["size"], &event["sha256"]), (&json!(bits), &json!(5), &json!(HELLO)));
+        assert_eq!((&event["text"], event["id"].as_str().map(str::len)), (&json!("hello"), Some(32)));
+    }
+    let summary = listener.summary();
+    assert_eq!((&summary["received"], &summary["bytes"]), (&json!(4), &json!(20)));
+}
+
+#[test]
+fn numbered_messages_of_several_senders_are_all_there() {
+    let listener = Listener::start(&[]);
+    for (size, options) in [("0", "6"), ("1", "2"), ("1000", "8"), ("100000", "6")] {
+        let args = ["--to", &listener.name, "--size", size, "--options", options, "--count", "20", "--parallel", "3"];
+        let (lines, ok) = outcomes(&args);
+        let mut sent: Vec<&Value> = lines.iter().map(|line| &line["sha256"]).collect();
+        let events: Vec<Value> = (0..20).map(|_| listener.event("message")).collect();
+        let mut received: Vec<&Value> = events.iter().map(|event| &event["sha256"]).collect();
+        sent.sort_by_key(|sha| sha.as_str());
+        received.sort_by_key(|sha| sha.as_str());
+        assert!(ok && sent == received, "{size}: {lines:?}");
+        assert!(events.iter().all(|event| size.len() < 4 || event["numbered"]["intact"] == true), "{events:?}");
+    }
+    let summary = listener.summary();
+    let expected = json!({
+        "event": "summary", "received": 80, "bytes": 2_020_020, "refused": 0, "lost": 0, "repeated": 0, "overtaken": 0,
+        "damaged": 0
+    });
+    assert_eq!(summary, expected);
+}
+
+#[test]
+fn what_was_lost_damaged_or_repeated_is_counted() {
+    let listener = Listener::start(&[]);
+    // Number 2 of a lane, with its checksum; then the same again, then with another byte.
+    let mut body = b"CWN1\0\0\0\0aaaabbbb\0\0\0\x02tail".to_vec();
+    let sum = [0x0e, 0x05, 0x3c, 0xec];
+    body[4..8].copy_from_slice(&sum);
+    let mut damaged = body.clone();
+    damaged[23] ^= 1;
+    for body in [&body, &body, &damaged] {
+        assert!(send(&["--to", &listener.name, "-"], body).status.success());
+        let event = listener.event("message");
+        assert_eq!(event["numbered"]["intact"], json!(body != &damaged), "{event}");
+    }
+    let summary = listener.summary();
+    let counts = ["lost", "repeated", "damaged", "overtaken"].map(|name| summary[name].as_u64().unwrap());
+    assert_eq!(counts, [2, 1, 1, 0]);
+}
+
+#[test]
+fn bodies_come_from_files_and_standard_input_and_are_shown_on_demand() {
+    let listener = Listener::start(&["--body"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("body");
+    std::fs::write(&path, b"\x00\xff").unwrap();
+    assert!(send(&["--to", &listener.name, &format!("@{}", path.display())], b"").status.success());
+    let event = listener.event("message");
+    assert_eq!((&event["hex"], event.get("text")), (&json!("00ff"), None));
+    let long = "line\n".repeat(100);
+    assert!(send(&["--to", &listener.name, "-"], long.as_bytes()).status.success());
+    assert_eq!(listener.event("message")["text"], json!(long));
+}
+
+#[test]
+fn who_fails_is_named_and_the_exit_code_tells() {
+    let failing = Listener::start(&["--fail"]);
+    let good = Listener::start(&[]);
+    let nobody = {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        format!("{port}/{}", "09".repeat(16))
+    };
+    let (lines, ok) = outcomes(&["--to", &failing.name, "--to", &good.name, "--to", &nobody, "--text", "x"]);
+    let outcome = |member: &str| {
+        let line = lines.iter().find(|line| line["member"] == member).unwrap();
+        (line["outcome"].as_str().unwrap(), line["reason"].as_str())
+    };
+    assert!(!ok && lines.len() == 3);
+    assert_eq!(outcome(&good.name), ("acknowledged", None));
+    assert_eq!(outcome(&failing.name), ("failed", Some("the receiver's listener failed")));
+    assert_eq!(outcome(&nobody), ("failed", Some("cannot connect")));
+}
+
+#[test]
+fn who_joins_and_leaves_is_told_with_the_reason() {
+    let id = "0a".repeat(16);
+    let reserved = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let peer = format!("{reserved}/{id}");
+    let watcher = Listener::start(&["--peer", &peer, "--id", &"0b".repeat(16)]);
+    let args = ["--peer", &watcher.name, "--id", &id, "--domain", "red", "--cluster", &reserved];
+    let start = || {
+        let mut all = vec!["channel".to_owned(), "listen".to_owned()];
+        all.extend(args.map(str::to_owned));
+        Process::start(&all)
+    };
+    let mut member = start();
+    let joined = watcher.event("joined");
+    assert_eq!(joined["member"], json!(peer));
+    assert!(member.lines_until("joined").pop().unwrap().contains(&watcher.name));
+    member.signal("INT");
+    assert_eq!(watcher.event("left"), json!({ "event": "left", "member": peer, "reason": "said goodbye" }));
+    assert_eq!(member.wait().code(), Some(0));
+    let member = start();
+    watcher.event("joined");
+    member.signal("KILL");
+    let left = watcher.event("left");
+    assert!(left["reason"].as_str().unwrap().starts_with("dead: "), "{left}");
+}
+
+#[test]
+fn without_receivers_a_message_goes_to_all_members() {
+    let listeners = [Listener::start(&[]), Listener::start(&[])];
+    let (lines, ok) = outcomes(&["--peer", &listeners[0].name, "--peer", &listeners[1].name, "--text", "all"]);
+    assert!(ok && lines.len() == 2, "{lines:?}");
+    for listener in &listeners {
+        assert_eq!(listener.event("message")["text"], "all");
+    }
+    let output = send(&["--text", "nobody"], b"");
+    assert!(output.status.code() == Some(1) && text(&output.stderr).contains("no other member"));
+}
+
+#[test]
+fn both_ends_have_the_chain_that_was_given() {
+    let chain = "failure-detector(connectTimeout=500),static,domain(domain={114,101,100})";
+    let listener = Listener::start(&["--chain", chain, "--domain", "red"]);
+    let to = ["--to", &listener.name, "--text", "x"];
+    assert!(outcomes(&[&to[..], &["--chain", chain, "--domain", "red"]].concat()).1);
+    assert_eq!(listener.event("message")["text"], "x");
+    // Not delivered, which its sender does not learn, as with Tomcat.
+    assert!(outcomes(&[&to[..], &["--domain", "blue"]].concat()).1);
+    let refused = listener.event("refused");
+    assert_eq!(refused["interceptor"], "domain", "{refused}");
+    let summary = listener.summary();
+    assert_eq!((&summary["received"], &summary["refused"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn a_channel_element_configures_a_channel() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.xml");
+    let package = "org.apache.catalina.tribes.group.interceptors.";
+    let id = format!("{{{}}}", ["7"; 16].join(","));
+    let element = format!(
+        "<Channel>\n<Receiver className=\"r\" address=\"127.0.0.1\" port=\"0\" autoBind=\"1\" maxThreads=\"6\"/>\n\
+         <Interceptor className=\"{package}TcpFailureDetector\" conectTimeout=\"5\"/>\n\
+         <Interceptor className=\"{package}StaticMembershipInterceptor\">\
+         <LocalMember className=\"m\" uniqueId=\"{id}\"/></Interceptor>\n</Channel>"
+    );
+    std::fs::write(&path, element).unwrap();
+    let path = path.to_str().unwrap();
+    let listener = Listener::start(&["--chain", path]);
+    assert!(listener.name.starts_with("127.0.0.1:") && listener.name.ends_with(&"07".repeat(16)), "{}", listener.name);
+    for warning in ["server.xml:2:", "attribute maxThreads has no effect", "server.xml:3:", "\"conectTimeout\""] {
+        until(warning, || listener.process.log().contains(warning));
+    }
+    assert!(outcomes(&["--to", &listener.name, "--text", "x", "--chain", "failure-detector,static"]).1);
+    let output = send(&["--text", "x", "--chain", "@nothing.xml"], b"");
+    assert!(output.status.code() == Some(1) && text(&output.stderr).contains("cannot read nothing.xml"));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let mut listener = Listener::start(&[]);
+    listener.process.close_stdout();
+    // The first one may still be in the pipe.
+    while outcomes(&["--to", &listener.name, "--text", "x", "--options", "0"]).1 {}
+    assert_eq!(listener.process.wait().code(), Some(0));
+    let log = listener.process.log();
+    assert!(!log.contains("error") && !log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn wrong_usage_is_told_what_is_right() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let fails = |args: &[&str], code: i32, says: &str| {
+        let mut all = vec!["channel"];
+        all.extend(args);
+        let output = run(&all, b"");
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
+        assert!(error.contains(says) && output.stdout.is_empty(), "{args:?}: {error}");
+    };
+    fails(&["listen", "--cluster", &address], 1, "a port of it free?");
+    fails(&["listen", "--chain", "gzp"], 2, "character 1: no layer is called");
+    fails(&["listen", "--chain", "order(expire=soon)"], 2, "character 7: order: expire=");
+    fails(&["listen", "--id", "01"], 2, "32 hexadecimal digits");
+    fails(&["send", "--text", "x", "--to", "here"], 2, "id is missing");
+    fails(&["send", "--text", "x", "--options", "fast"], 2, "use_ack,sync");
+    fails(&["send", "--text", "x", "--size", "1"], 2, "cannot be used with");
+    fails(&["send", "file.bin"], 2, "@file.bin");
+    fails(&["send"], 1, "nothing to send");
+    fails(&["send", "@/nonexistent"], 1, "cannot read /nonexistent");
+    fails(&[], 2, "Usage");
+    for (args, part) in [
+        (&["channel", "--help"][..], "as netcat does"),
+        (&["channel", "listen", "--help"], "\"numbered\""),
+        (&["channel", "send", "--help"], "Exit code 1"),
+    ] {
+        let output = run(args, b"");
+        assert!(output.status.success() && text(&output.stdout).contains(part), "{args:?}");
+    }
+}

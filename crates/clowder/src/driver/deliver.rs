@@ -1,0 +1,93 @@
+//! Received messages through the chain to whoever wants them: the first listener, else the inbox.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clowder_proto::chain::{Context, Sink};
+use clowder_proto::wire::{Ack, Message};
+
+use super::env::{Env, now};
+use super::random;
+use crate::inbox::{Delivery, Origin};
+use crate::route::Listener;
+
+/// Messages that are delivered together: one look at the listeners, one entry into the inbox.
+///
+/// Whoever fills it holds the gate of the sender, if it has one.
+pub(crate) struct Batch<'a> {
+    env: &'a Env,
+    listeners: Arc<Vec<Arc<dyn Listener>>>,
+    inbox: Vec<Delivery>,
+    received: u64,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn new(env: &'a Env) -> Batch<'a> {
+        Batch { env, listeners: env.router.listeners(), inbox: Vec::new(), received: 0 }
+    }
+
+    /// A message as it came. `origin`: none for a datagram's, which is not answered.
+    pub(crate) fn take(&mut self, message: Message, mut origin: Option<Origin>) {
+        if self.env.chain.is_empty() {
+            return self.give(Delivery::new(message, origin));
+        }
+        let peer = origin.as_ref().and_then(|origin| origin.acks.source());
+        let (options, sender) = (message.options, origin.is_some().then(|| message.from.id.clone()));
+        let mut sink = Sink::default();
+        random::with(|random| self.env.chain.inbound(&mut Context { now: now(), random }, message, &mut sink));
+        for arrival in std::mem::take(&mut sink.arrivals) {
+            let origin = if arrival.answers { origin.take() } else { None };
+            self.give(Delivery::new(arrival.message, origin));
+        }
+        if let (Some(mut origin), Some(sender)) = (origin, sender) {
+            // Held, taken by the control plane, or rejected: its turn was now.
+            origin.handed_up(options);
+            let rejection = sink.rejections.iter().find(|(_, answers, _)| *answers);
+            origin.finish(&sender, rejection.map_or(Ack::Ok, |(_, _, rejection)| rejection.answer));
+        }
+        self.aside(sink, peer);
+    }
+
+    /// What the chain gave out that was held, or did not let through.
+    pub(crate) fn take_sink(&mut self, mut sink: Sink) {
+        for arrival in std::mem::take(&mut sink.arrivals) {
+            self.give(Delivery::new(arrival.message, None));
+        }
+        self.aside(sink, None);
+    }
+
+    /// What is not for the application.
+    fn aside(&self, sink: Sink, peer: Option<SocketAddr>) {
+        for (_, message) in sink.controls {
+            self.env.control.intercept(&message);
+        }
+        for (from, _, rejection) in sink.rejections {
+            self.env.refusals.rejected(peer, &from, &rejection);
+        }
+    }
+
+    fn give(&mut self, mut delivery: Delivery) {
+        self.received += 1;
+        match self.listeners.iter().find(|listener| listener.accept(delivery.message())) {
+            Some(listener) => {
+                delivery.handed_up();
+                listener.received(delivery);
+            }
+            None => self.inbox.push(delivery),
+        }
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn finish(mut self) {
+        let mut unclaimed = 0;
+        if !self.inbox.is_empty() && !self.env.inbox.push(&mut self.inbox) {
+            // Tomcat: GroupChannel.messageReceived: a message that nobody accepts counts as processed.
+            unclaimed = self.inbox.len() as u64;
+            self.inbox.drain(..).for_each(Delivery::done);
+        }
+        self.env.metrics.received.increment(self.received - unclaimed);
+        if unclaimed > 0 {
+            self.env.metrics.unclaimed.increment(unclaimed);
+        }
+    }
+}

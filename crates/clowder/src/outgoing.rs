@@ -1,0 +1,364 @@
+//! A message on its way through the chain to its targets: however many frames that takes, each target has one outcome.
+//!
+//! Most messages are one frame for all targets ([`Planned::One`]). Where the chain makes several, or a second message
+//! that follows when the first has arrived, they are a [`Shipment`]: legs of one frame to one target, counted together.
+
+use std::borrow::Borrow;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytes::Bytes;
+use clowder_proto::chain::{Body, Context, Draft, FollowUp, Plan, Refusal};
+use clowder_proto::link::{Failure, Order, Outcome};
+use clowder_proto::wire::{Member, MemberId};
+
+use crate::channel::Inner;
+use crate::driver::env::now;
+use crate::driver::peer::{Peer, Wanted};
+use crate::driver::random;
+use crate::driver::waiters::Then;
+use crate::error::{Full, SendError};
+use crate::send::{Part, PartState, Parts, Receipt, SendOptions, Target, message_id};
+use crate::way::{Via, Way};
+
+/// What is to be sent for one message.
+pub(crate) enum Planned {
+    One(Outbound),
+    Many(Shipment),
+}
+
+/// One frame, the same for all targets.
+pub(crate) struct Outbound {
+    pub(crate) frame: Bytes,
+    /// It cannot be sent, to anybody.
+    pub(crate) failure: Option<Failure>,
+    pub(crate) acked: bool,
+    pub(crate) order: Order,
+}
+
+impl Outbound {
+    /// Hand it to a peer that has room.
+    pub(crate) fn queue(&self, peer: Arc<Peer>, waits: bool) -> Part {
+        let wanted = if waits { Wanted::Future } else { Wanted::Nothing };
+        let slot = peer.queue(self.frame.clone(), self.acked, self.order, wanted);
+        Part::new(Target::Peer(peer), slot.map_or(PartState::Queued, PartState::Waiting))
+    }
+}
+
+impl Inner {
+    /// What the chain makes of a message. `waits`: the caller sends nothing else before it knows the outcome.
+    pub(crate) fn plan(self: &Arc<Self>, body: Bytes, options: SendOptions, waits: bool, to: &[MemberId]) -> Planned {
+        let now = now();
+        let draft =
+            Draft { options: options.bits(), timestamp: now.wall_ms(), id: message_id(), body: Body::from(body) };
+        let (acked, order, via) = (options.is_acked(), options.order(waits), options.via());
+        let one = |frame: Result<Bytes, Failure>| {
+            let failure = frame.as_ref().err().copied();
+            Planned::One(Outbound { frame: frame.unwrap_or_default(), failure, acked, order })
+        };
+        if self.env.chain.is_empty() && via == Via::Tcp {
+            return one(self.frame(&draft));
+        }
+        let planned = random::with(|random| self.env.chain.outbound(&mut Context { now, random }, draft, to));
+        match planned {
+            Err(refusal) => {
+                refused(&refusal);
+                one(Err(Failure::Refused))
+            }
+            Ok(plan) => match &plan.parcels[..] {
+                [parcel]
+                    if via == Via::Tcp
+                        && plan.follow_ups.is_empty()
+                        && parcel.targets.indices(to.len()).len() == to.len() =>
+                {
+                    one(self.frame(&parcel.draft))
+                }
+                _ => match self.legs(&plan, to.len(), via) {
+                    Err(failure) => one(Err(failure)),
+                    Ok(legs) => Planned::Many(Shipment {
+                        inner: Arc::downgrade(self),
+                        legs,
+                        follow_ups: plan.follow_ups,
+                        acked,
+                        order,
+                        via,
+                    }),
+                },
+            },
+        }
+    }
+
+    fn frame(&self, draft: &Draft) -> Result<Bytes, Failure> {
+        if self.encoder.frame_len(draft.body.len()) > self.env.limits.wire.frame_bytes_max {
+            return Err(Failure::TooLarge);
+        }
+        Ok(self.encoder.frame(draft))
+    }
+
+    fn legs(&self, plan: &Plan, targets: usize, via: Via) -> Result<Vec<Leg>, Failure> {
+        let mut legs = Vec::new();
+        for (parcel, one) in plan.parcels.iter().enumerate() {
+            let frame = self.frame(&one.draft)?;
+            let to = one.targets.indices(targets);
+            if via != Via::Multicast {
+                legs.extend(to.map(|target| Leg { parcel, targets: target..target + 1, frame: frame.clone() }));
+            } else if to.len() == targets {
+                legs.push(Leg { parcel, targets: to, frame });
+            } else {
+                // Differs from Tomcat: everybody gets what was made for one there.
+                // Test: a_chain_that_makes_a_message_for_each_target_cannot_multicast.
+                tracing::warn!("a message cannot be sent by multicast: the chain makes one for each target");
+                return Err(Failure::Refused);
+            }
+        }
+        Ok(legs)
+    }
+
+    /// The members that the outcome of a message is told of.
+    pub(crate) fn addressees<T: Borrow<Member>>(&self, targets: &[T], options: SendOptions) -> Vec<Member> {
+        if targets.is_empty() && options.via() == Via::Multicast {
+            return vec![self.local.clone()];
+        }
+        targets.iter().map(|target| target.borrow().clone()).collect()
+    }
+}
+
+fn refused(refusal: &Refusal) {
+    tracing::warn!(interceptor = refusal.interceptor, reason = refusal.reason, "a message cannot be sent");
+}
+
+/// One frame to one target, or with multicast to all.
+struct Leg {
+    /// Which parcel of the plan it is.
+    parcel: usize,
+    targets: Range<usize>,
+    frame: Bytes,
+}
+
+/// Several frames, or frames that differ from target to target.
+pub(crate) struct Shipment {
+    inner: Weak<Inner>,
+    legs: Vec<Leg>,
+    follow_ups: Vec<FollowUp>,
+    acked: bool,
+    order: Order,
+    via: Via,
+}
+
+/// Who is told when every target has its outcome.
+pub(crate) type Done = Box<dyn FnOnce(Result<Receipt, SendError>) + Send>;
+
+/// What is known of the targets of a shipment and of what follows it.
+struct Tally {
+    members: Vec<Member>,
+    outcomes: Vec<Option<Outcome>>,
+    /// Shipments that are not finished.
+    open: usize,
+    done: Option<Done>,
+}
+
+/// The legs are ready to be queued, each with its place.
+pub(crate) struct Voyage {
+    inner: Arc<Inner>,
+    legs: Vec<Leg>,
+    then: Arc<Then>,
+    acked: bool,
+    order: Order,
+    via: Via,
+    members: Vec<Member>,
+}
+
+impl Shipment {
+    /// `done` is called once, when all is known.
+    pub(crate) fn set_out(self, inner: &Arc<Inner>, members: Vec<Member>, done: Done) -> Voyage {
+        let outcomes = vec![None; members.len()];
+        let tally = Tally { members: members.clone(), outcomes, open: 1, done: Some(done) };
+        self.embark(inner, members, Arc::new(Mutex::new(tally)))
+    }
+
+    fn embark(self, inner: &Arc<Inner>, members: Vec<Member>, tally: Arc<Mutex<Tally>>) -> Voyage {
+        let Shipment { inner: weak, legs, follow_ups, acked, order, via } = self;
+        let routes: Vec<(usize, Range<usize>)> = legs.iter().map(|leg| (leg.parcel, leg.targets.clone())).collect();
+        let count = routes.len();
+        let stage = Stage { inner: weak, routes, follow_ups, acked, order, via };
+        let then = Then::new(count, Box::new(move |outcomes| stage.arrived(&tally, &outcomes)));
+        if count == 0 {
+            then.nothing();
+        }
+        Voyage { inner: Arc::clone(inner), legs, then, acked, order, via, members }
+    }
+}
+
+impl Voyage {
+    /// Wait for room where there is none.
+    pub(crate) async fn queue_all(self) {
+        for (index, leg) in self.legs.iter().enumerate() {
+            match self.way(leg) {
+                Err(failure) => self.then.done(index, Outcome::Failed(failure)),
+                Ok(way) => {
+                    if way.try_reserve(leg.frame.len()) || way.reserve(leg.frame.len()).await {
+                        self.queue(index, way);
+                    } else {
+                        self.fail(index, &way, Failure::Closed);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What finds no room fails.
+    pub(crate) fn queue_now(self) {
+        for (index, leg) in self.legs.iter().enumerate() {
+            match self.way(leg) {
+                Err(failure) => self.then.done(index, Outcome::Failed(failure)),
+                Ok(way) if way.try_reserve(leg.frame.len()) => self.queue(index, way),
+                Ok(way) => self.fail(index, &way, way.refusal()),
+            }
+        }
+    }
+
+    /// All or nothing.
+    #[expect(clippy::result_large_err, reason = "moved once, to the caller")]
+    pub(crate) fn try_queue(self) -> Result<(), Full> {
+        let mut reserved: Vec<Result<Way, Failure>> = Vec::with_capacity(self.legs.len());
+        for leg in &self.legs {
+            let way = self.way(leg);
+            if let Ok(full) = &way
+                && !full.try_reserve(leg.frame.len())
+            {
+                for (leg, way) in self.legs.iter().zip(&reserved) {
+                    way.iter().for_each(|way| way.unreserve(leg.frame.len()));
+                }
+                return Err(Full { member: self.members[leg.targets.start].clone() });
+            }
+            reserved.push(way);
+        }
+        for (index, way) in reserved.into_iter().enumerate() {
+            match way {
+                Ok(way) => self.queue(index, way),
+                Err(failure) => self.then.done(index, Outcome::Failed(failure)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The way of a leg. A failure is counted.
+    fn way(&self, leg: &Leg) -> Result<Way, Failure> {
+        let (env, member) = (&self.inner.env, || &self.members[leg.targets.start]);
+        let datagram = match self.via {
+            Via::Tcp => return self.inner.peer(member()).map(Way::Peer),
+            _ if env.stopped() => Err(Failure::Closed),
+            Via::Multicast => env.datagrams.to_group(leg.frame.len()),
+            Via::Udp => {
+                // The record of the view knows more than one that a caller kept, or made by hand.
+                let view = env.control.view();
+                let known = view.get(&member().id).unwrap_or(member());
+                env.datagrams.to_member(known, leg.frame.len(), self.acked)
+            }
+        };
+        datagram.map(|to| Way::Datagram(Arc::clone(env), to)).inspect_err(|failure| crate::metrics::failed(*failure))
+    }
+
+    fn queue(&self, index: usize, way: Way) {
+        way.queue(self.legs[index].frame.clone(), self.acked, self.order, &self.then, index);
+    }
+
+    fn fail(&self, index: usize, way: &Way, failure: Failure) {
+        way.count_failure(failure);
+        self.then.done(index, Outcome::Failed(failure));
+    }
+}
+
+/// A shipment that is under way.
+struct Stage {
+    inner: Weak<Inner>,
+    /// Parcel and targets of each leg.
+    routes: Vec<(usize, Range<usize>)>,
+    follow_ups: Vec<FollowUp>,
+    acked: bool,
+    order: Order,
+    via: Via,
+}
+
+impl Stage {
+    /// All legs have their outcome.
+    fn arrived(self, tally: &Arc<Mutex<Tally>>, outcomes: &[Outcome]) {
+        let mut state = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((_, targets), outcome) in self.routes.iter().zip(outcomes) {
+            targets.clone().for_each(|target| state.merge(target, *outcome));
+        }
+        let members = state.members.clone();
+        let (next, given_up): (Vec<FollowUp>, Vec<FollowUp>) =
+            self.follow_ups.iter().cloned().partition(|follow_up| self.has_arrived(follow_up, outcomes));
+        for follow_up in given_up {
+            for target in follow_up.targets.indices(members.len()) {
+                state.merge(target, Outcome::Failed(Failure::NotCommitted));
+            }
+        }
+        state.open += next.len();
+        drop(state);
+        for follow_up in next {
+            self.follow(follow_up, &members, tally);
+        }
+        Tally::finish(tally);
+    }
+
+    fn has_arrived(&self, follow_up: &FollowUp, outcomes: &[Outcome]) -> bool {
+        let legs = self.routes.iter().zip(outcomes).filter(|((parcel, _), _)| follow_up.after.contains(parcel));
+        legs.into_iter().all(|(_, outcome)| !matches!(outcome, Outcome::Failed(_)))
+    }
+
+    fn follow(&self, follow_up: FollowUp, members: &[Member], tally: &Arc<Mutex<Tally>>) {
+        let targets = follow_up.targets;
+        let shipment = self.inner.upgrade().ok_or(Failure::Closed).and_then(|inner| {
+            let ids: Vec<MemberId> = members.iter().map(|member| member.id.clone()).collect();
+            let plan =
+                random::with(|random| inner.env.chain.follow_up(&mut Context { now: now(), random }, follow_up, &ids));
+            let plan = plan.map_err(|refusal| {
+                refused(&refusal);
+                Failure::Refused
+            })?;
+            let legs = inner.legs(&plan, members.len(), self.via)?;
+            let Stage { acked, order, via, .. } = *self;
+            let shipment = Shipment { inner: self.inner.clone(), legs, follow_ups: plan.follow_ups, acked, order, via };
+            Ok((inner, shipment))
+        });
+        match shipment {
+            Ok((inner, shipment)) => shipment.embark(&inner, members.to_vec(), Arc::clone(tally)).queue_now(),
+            Err(failure) => {
+                let mut state = tally.lock().unwrap_or_else(PoisonError::into_inner);
+                for target in targets.indices(members.len()) {
+                    state.merge(target, Outcome::Failed(failure));
+                }
+                drop(state);
+                Tally::finish(tally);
+            }
+        }
+    }
+}
+
+impl Tally {
+    /// The first failure at a target is its outcome.
+    fn merge(&mut self, target: usize, outcome: Outcome) {
+        let known = &mut self.outcomes[target];
+        if !matches!(known, Some(Outcome::Failed(_))) {
+            *known = Some(outcome);
+        }
+    }
+
+    /// A shipment is finished; the last one tells.
+    fn finish(tally: &Mutex<Tally>) {
+        let mut state = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        state.open -= 1;
+        if state.open > 0 {
+            return;
+        }
+        let (members, outcomes) = (std::mem::take(&mut state.members), std::mem::take(&mut state.outcomes));
+        let done = state.done.take();
+        drop(state);
+        if let Some(done) = done {
+            let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Failed(Failure::Refused)));
+            done(Parts::known(members.into_iter().zip(outcomes)).result());
+        }
+    }
+}

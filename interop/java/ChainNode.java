@@ -1,0 +1,219 @@
+package clowder.interop;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ThreadLocalRandom;
+import org.apache.catalina.tribes.ByteMessage;
+import org.apache.catalina.tribes.ChannelException;
+import org.apache.catalina.tribes.Member;
+import org.apache.catalina.tribes.group.Response;
+import org.apache.catalina.tribes.group.RpcCallback;
+import org.apache.catalina.tribes.group.RpcChannel;
+import org.apache.catalina.tribes.group.interceptors.NonBlockingCoordinator;
+import org.apache.catalina.tribes.group.interceptors.SimpleCoordinator;
+
+/**
+ * A bare Tribes channel with any chain of interceptors. Channel options: see {@link Tribes}. Besides
+ * {@code --rpc-id TEXT}: calls with this id are answered with what they bring.
+ *
+ * <p>Prints {@code READY cluster=HOST:PORT id=HEX}. Commands:
+ *
+ * <pre>
+ * send COUNT SIZE OPTIONS SENDERS           {@link Numbered} messages by SENDERS threads, to all members
+ * sendto MEMBER,… COUNT SIZE OPTIONS SENDERS   the same to these members
+ * recv                                      account of what was received, see {@link Recorder}
+ * reset                                     forget it
+ * fail BOOL                                 fail with every message, or none
+ * members                                   the members
+ * leader                                    the elected coordinator and its view
+ * rpc MODE TIMEOUT OPTIONS TEXT             call all members; modes: first, majority, all, none
+ * stop                                      orderly
+ * </pre>
+ */
+public final class ChainNode {
+    private final Tribes tribes;
+    private final Recorder recorder = new Recorder();
+    private final RpcChannel rpc;
+    private volatile int leftOver;
+
+    private ChainNode(Args args) throws Exception {
+        tribes = new Tribes(args, recorder);
+        String rpcId = args.text("rpc-id", null);
+        args.refuseUnknown();
+        rpc = rpcId == null ? null : new RpcChannel(rpcId.getBytes("ISO-8859-1"), tribes.channel, new Echo());
+    }
+
+    private final class Echo implements RpcCallback {
+        @Override
+        public Serializable replyRequest(Serializable message, Member sender) {
+            return message;
+        }
+
+        @Override
+        public void leftOver(Serializable message, Member sender) {
+            leftOver++;
+        }
+    }
+
+    /** What one thread sent. */
+    private static final class Sent {
+        final List<byte[]> digests = new ArrayList<>();
+        final List<Exception> errors = new ArrayList<>();
+    }
+
+    private String send(Member[] to, int count, int size, int options, int senders) throws Exception {
+        List<Sent> all = Collections.synchronizedList(new ArrayList<>());
+        CountDownLatch done = new CountDownLatch(senders);
+        for (int s = 0; s < senders; s++) {
+            int share = count / senders + (s < count % senders ? 1 : 0);
+            new Thread(() -> {
+                all.add(lane(to, share, size, options));
+                done.countDown();
+            }).start();
+        }
+        done.await();
+        List<byte[]> digests = new ArrayList<>();
+        List<Exception> errors = new ArrayList<>();
+        all.forEach(sent -> digests.addAll(sent.digests));
+        all.forEach(sent -> errors.addAll(sent.errors));
+        return new Json().put("sent", digests.size()).put("errors", errors.size())
+                .put("error", errors.isEmpty() ? "" : errors.get(0).toString())
+                .put("faulty", errors.isEmpty() ? List.of() : faulty(errors.get(0)))
+                .put("digest", Numbered.digest(digests)).toString();
+    }
+
+    private Sent lane(Member[] to, int count, int size, int options) {
+        Sent sent = new Sent();
+        int lane = ThreadLocalRandom.current().nextInt();
+        for (int number = 0; number < count; number++) {
+            byte[] body = Numbered.make(tribes.local().getUniqueId(), lane, number, size);
+            byte[] digest = Numbered.sha256(body);
+            ByteMessage message = new ByteMessage();
+            message.setMessage(body);
+            try {
+                tribes.channel.send(to, message, options);
+                sent.digests.add(digest);
+            } catch (ChannelException | RuntimeException e) {
+                sent.errors.add(e);
+            }
+        }
+        return sent;
+    }
+
+    private static List<String> faulty(Exception error) {
+        List<String> names = new ArrayList<>();
+        if (error instanceof ChannelException) {
+            for (ChannelException.FaultyMember faulty : ((ChannelException) error).getFaultyMembers()) {
+                names.add(Tribes.name(faulty.getMember()));
+            }
+        }
+        return names;
+    }
+
+    private Member[] members(String names) {
+        List<String> wanted = List.of(names.split(","));
+        List<Member> found = new ArrayList<>();
+        for (Member member : tribes.channel.getMembers()) {
+            if (wanted.contains(Tribes.name(member))) {
+                found.add(member);
+            }
+        }
+        if (found.size() != wanted.size()) {
+            throw new IllegalArgumentException("not all are members: " + names);
+        }
+        return found.toArray(new Member[0]);
+    }
+
+    private String leader() {
+        for (Object interceptor : tribes.interceptors) {
+            if (interceptor instanceof NonBlockingCoordinator) {
+                NonBlockingCoordinator coordinator = (NonBlockingCoordinator) interceptor;
+                return leader(coordinator.getCoordinator(), coordinator.getView(), coordinator.isCoordinator());
+            }
+            if (interceptor instanceof SimpleCoordinator) {
+                SimpleCoordinator coordinator = (SimpleCoordinator) interceptor;
+                return leader(coordinator.getCoordinator(), coordinator.getView(), coordinator.isCoordinator());
+            }
+        }
+        throw new IllegalStateException("no coordinator in the chain");
+    }
+
+    private static String leader(Member leader, Member[] view, boolean self) {
+        List<String> names = new ArrayList<>();
+        for (Member member : view == null ? new Member[0] : view) {
+            names.add(Tribes.name(member));
+        }
+        return new Json().put("leader", leader == null ? null : Tribes.name(leader)).put("view", names)
+                .put("self", self).toString();
+    }
+
+    private String call(String mode, long timeout, int options, String text) throws Exception {
+        Response[] responses = rpc.send(tribes.channel.getMembers(), text, mode(mode), options, timeout);
+        List<Json> answers = new ArrayList<>();
+        for (Response response : responses) {
+            Serializable answer = response.getMessage();
+            String shown = answer instanceof ByteMessage ? Tribes.hex(((ByteMessage) answer).getMessage()) : "" + answer;
+            answers.add(new Json().put("from", Tribes.name(response.getSource())).put("text", shown));
+        }
+        return new Json().put("answers", answers).put("left_over", leftOver).toString();
+    }
+
+    private static int mode(String name) {
+        switch (name) {
+            case "first":
+                return RpcChannel.FIRST_REPLY;
+            case "majority":
+                return RpcChannel.MAJORITY_REPLY;
+            case "all":
+                return RpcChannel.ALL_REPLY;
+            case "none":
+                return RpcChannel.NO_REPLY;
+            default:
+                throw new IllegalArgumentException("unknown mode " + name);
+        }
+    }
+
+    private String handle(String[] words) throws Exception {
+        switch (words[0]) {
+            case "send":
+                return send(tribes.channel.getMembers(), number(words[1]), number(words[2]), number(words[3]),
+                        number(words[4]));
+            case "sendto":
+                return send(members(words[1]), number(words[2]), number(words[3]), number(words[4]),
+                        number(words[5]));
+            case "recv":
+                return recorder.report();
+            case "reset":
+                recorder.reset();
+                return "{}";
+            case "fail":
+                recorder.fail(Boolean.parseBoolean(words[1]));
+                return "{}";
+            case "members":
+                return new Json().put("members", tribes.memberNames()).toString();
+            case "leader":
+                return leader();
+            case "rpc":
+                return call(words[1], number(words[2]), number(words[3]), words[4]);
+            case "stop":
+                tribes.channel.stop(tribes.services);
+                return null;
+            default:
+                throw new IllegalArgumentException("unknown command " + words[0]);
+        }
+    }
+
+    private static int number(String text) {
+        return Integer.parseInt(text);
+    }
+
+    public static void main(String[] argv) throws Exception {
+        ChainNode node = new ChainNode(new Args(argv));
+        node.tribes.channel.start(node.tribes.services);
+        Commands.print("READY cluster=" + Tribes.name(node.tribes.local()).replace("/", " id="));
+        Commands.loop(node::handle);
+    }
+}

@@ -1,0 +1,83 @@
+//! A bare Tribes channel in a JVM with any chain of interceptors.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::java::{Generation, Peer};
+use crate::netns::{Host, inside};
+use crate::process::Process;
+use crate::seats::{Seat, Seats};
+use crate::wait::PATIENCE;
+
+/// See `ChainNode.java` for commands and answers.
+#[derive(Debug)]
+pub struct ChainNode {
+    /// Its process.
+    pub process: Process,
+    /// `HOST:PORT` of its receiver.
+    pub cluster: String,
+    /// Its unique id.
+    pub id: String,
+}
+
+impl ChainNode {
+    /// The node at `seats[index]` with all other seats as static members.
+    pub fn start(generation: Generation, seats: &Seats, index: usize, extra: &[&str]) -> Result<Self> {
+        Self::launch(generation, seats, index, extra)?.ready()
+    }
+
+    /// Starts the process only, so that several can start at the same time.
+    pub fn launch(generation: Generation, seats: &Seats, index: usize, extra: &[&str]) -> Result<Starting> {
+        let mut arguments = vec!["--id".to_owned(), seats.0[index].id.clone()];
+        arguments.extend(seats.peers_of(index).into_iter().flat_map(|peer| ["--peer".to_owned(), peer]));
+        arguments.extend(extra.iter().map(|word| (*word).to_owned()));
+        Self::run(generation, &seats.0[index], &arguments, None)
+    }
+
+    /// A node inside of a network namespace, with no members but those that `arguments` make known.
+    pub fn launch_inside(host: &Host, generation: Generation, seat: &Seat, arguments: &[&str]) -> Result<Starting> {
+        let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+        Self::run(generation, seat, &arguments, Some(host))
+    }
+
+    fn run(generation: Generation, seat: &Seat, arguments: &[String], host: Option<&Host>) -> Result<Starting> {
+        let mut command = Peer::compiled(generation)?.roomy_command("ChainNode");
+        command.args(["--host", &seat.host.to_string(), "--port", &seat.port.to_string()]).args(arguments);
+        if let Some(host) = host {
+            command = inside(&host.namespace, &command);
+        }
+        Ok(Starting(Process::spawn(format!("chain-{generation:?}-{}", seat.port), &mut command)?))
+    }
+
+    /// One command, answered with JSON.
+    pub fn ask(&mut self, command: &str) -> Result<Value> {
+        self.ask_within(command, PATIENCE)
+    }
+
+    /// As [`ChainNode::ask`] with a bound of its own.
+    pub fn ask_within(&mut self, command: &str, timeout: Duration) -> Result<Value> {
+        let answer = self.process.ask_within(command, timeout)?;
+        serde_json::from_str(&answer).context(answer)
+    }
+
+    /// The members that it knows.
+    pub fn members(&mut self) -> Result<Vec<String>> {
+        let members = self.ask("members")?["members"].take();
+        serde_json::from_value(members).context("members are a list of names")
+    }
+}
+
+/// A node whose process runs but whose channel may not be started.
+#[derive(Debug)]
+pub struct Starting(Process);
+
+impl Starting {
+    /// Waits for its `READY` line.
+    pub fn ready(self) -> Result<ChainNode> {
+        let mut process = self.0;
+        let [cluster, id] = process.ready(["cluster", "id"])?;
+        Ok(ChainNode { process, cluster, id })
+    }
+}
