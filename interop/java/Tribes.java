@@ -18,6 +18,7 @@ import org.apache.catalina.tribes.group.interceptors.TcpPingInterceptor;
 import org.apache.catalina.tribes.membership.McastService;
 import org.apache.catalina.tribes.membership.StaticMember;
 import org.apache.catalina.tribes.membership.StaticMembershipService;
+import org.apache.catalina.tribes.membership.cloud.CloudMembershipService;
 import org.apache.catalina.tribes.transport.nio.NioReceiver;
 
 /**
@@ -29,6 +30,7 @@ import org.apache.catalina.tribes.transport.nio.NioReceiver;
  * --id HEX32            unique id of the local static member; random without it
  * --peer HOST:PORT/HEX  a static member (repeats)
  * --multicast GROUP:PORT  multicast membership on the interface that has --host
+ * --dns                 the cloud membership's provider dns; the name is DNS_MEMBERSHIP_SERVICE_NAME in the environment
  * --domain NAME         membership domain
  * --dispatch BOOL       MessageDispatchInterceptor, default true
  * --detector BOOL       TcpFailureDetector, default true
@@ -68,9 +70,14 @@ final class Tribes {
         String id = args.text("id", null);
         List<String> peers = args.all("peer");
         String service = args.text("static-service", null);
+        boolean dns = args.flag("dns", false);
         StaticMember local = member(host, receiver.getPort(), id == null ? randomId() : unhex(id), domain);
         if (service != null) {
             channel.setMembershipService(staticService(new ChainText.Element(service), local, peers, domain));
+        } else if (dns) {
+            CloudMembershipService cloud = new CloudMembershipService();
+            cloud.setMembershipProviderClassName("dns");
+            channel.setMembershipService(cloud);
         } else if (multicast == null || id != null || !peers.isEmpty()) {
             if (multicast == null && interceptors.stream().anyMatch(NonBlockingCoordinator.class::isInstance)) {
                 // It starts the membership service whatever it is told, and multicast cannot start unconfigured.
@@ -82,7 +89,7 @@ final class Tribes {
                 place.addStaticMember(member(peer, domain));
             }
         }
-        services = multicast == null && service == null ? Channel.SND_RX_SEQ | Channel.SND_TX_SEQ : Channel.DEFAULT;
+        services = multicast == null && service == null && !dns ? Channel.SND_RX_SEQ | Channel.SND_TX_SEQ : Channel.DEFAULT;
         interceptors.forEach(channel::addInterceptor);
     }
 

@@ -19,6 +19,7 @@
 
 pub mod browser;
 pub mod chain;
+pub mod dns;
 pub mod java;
 pub mod load;
 pub mod lossy;

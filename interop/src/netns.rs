@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use anyhow::{Context, Result, ensure};
 
+/// Where files of namespaces are that replace those in `/etc`.
+const CONFIGURATION: &str = "/etc/netns";
+
 static NEXT: AtomicU8 = AtomicU8::new(0);
 
 /// Whether namespaces can be made here.
@@ -72,6 +75,25 @@ impl Network {
         ip(&["-n", &namespace, "route", "add", "default", "dev", &inner])
     }
 
+    /// The address of this process on the bridge.
+    pub fn here(&self) -> Ipv4Addr {
+        self.address(254)
+    }
+
+    /// From now on processes inside resolve names by the name server at [`Network::here`], and this machine's own name
+    /// is the host's address there.
+    pub fn resolve_here(&mut self) -> Result<()> {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
+        for host in &self.hosts {
+            // `ip netns exec` puts the files of this folder in the place of those in /etc.
+            let folder = std::path::Path::new(CONFIGURATION).join(&host.namespace);
+            std::fs::create_dir_all(&folder)?;
+            std::fs::write(folder.join("resolv.conf"), format!("nameserver {}\n", self.here()))?;
+            std::fs::write(folder.join("hosts"), format!("127.0.0.1 localhost\n{} {}\n", host.address, name.trim()))?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn address(&self, last: u8) -> Ipv4Addr {
         Ipv4Addr::new(10, self.subnet[0], self.subnet[1], last)
     }
@@ -80,7 +102,7 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         for host in &self.hosts {
-            let _ = ip(&["netns", "del", &host.namespace]); // its veth pair goes with it
+            remove(&host.namespace);
         }
         let _ = ip(&["link", "del", &self.bridge]);
     }
@@ -102,7 +124,7 @@ fn sweep() -> Result<()> {
     let namespaces = Command::new("ip").args(["netns", "list"]).output()?.stdout;
     for name in String::from_utf8_lossy(&namespaces).lines().filter_map(|line| line.split(' ').next()) {
         if name.strip_prefix("clwn").is_some_and(dead) {
-            let _ = ip(&["netns", "del", name]);
+            remove(name);
         }
     }
     let links = Command::new("ip").args(["-o", "link", "show", "type", "bridge"]).output()?.stdout;
@@ -112,6 +134,11 @@ fn sweep() -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn remove(namespace: &str) {
+    let _ = ip(&["netns", "del", namespace]); // its veth pair goes with it
+    let _ = std::fs::remove_dir_all(std::path::Path::new(CONFIGURATION).join(namespace)); // most have none
 }
 
 pub(crate) fn ip(args: &[&str]) -> Result<()> {

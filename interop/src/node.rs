@@ -41,6 +41,7 @@ pub struct NodeConfig {
     peers: Vec<String>,
     options: u32,
     multicast: Option<String>,
+    dns: Option<String>,
     namespace: Option<String>,
     await_members: usize,
     http: Option<String>,
@@ -66,6 +67,7 @@ impl NodeConfig {
             peers: Vec::new(),
             options: 8,
             multicast: None,
+            dns: None,
             namespace: None,
             await_members: 0,
             http: None,
@@ -82,6 +84,12 @@ impl NodeConfig {
     /// Multicast membership at `GROUP:PORT`.
     pub fn multicast(mut self, group: &str) -> Self {
         self.multicast = Some(group.to_owned());
+        self
+    }
+
+    /// Membership by the addresses of this name. Ids follow from addresses.
+    pub fn dns(mut self, name: &str) -> Self {
+        self.dns = Some(name.to_owned());
         self
     }
 
@@ -142,6 +150,9 @@ impl NodeConfig {
             None => command,
             Some(namespace) => crate::netns::inside(namespace, &command),
         };
+        if let Some(name) = &self.dns {
+            command.env("DNS_MEMBERSHIP_SERVICE_NAME", name);
+        }
         let process = Process::spawn(&self.name, &mut command)?;
         Ok(Starting { process, kind: self.kind, id: self.seat.2.clone() })
     }
@@ -149,7 +160,9 @@ impl NodeConfig {
     fn tomcat(&self, mut command: Command) -> Command {
         let (host, port, id) = &self.seat;
         command.args(["--host", host, "--port", &port.to_string(), "--options", &self.options.to_string()]);
-        if self.multicast.is_none() || !self.peers.is_empty() {
+        if self.dns.is_some() {
+            command.args(["--dns", "true"]);
+        } else if self.multicast.is_none() || !self.peers.is_empty() {
             command.args(["--id", id]);
         }
         command.args(["--await-members", &self.await_members.to_string()]);
@@ -161,7 +174,11 @@ impl NodeConfig {
         let (host, port, id) = &self.seat;
         let replication = if self.options & 4 == 0 { "async" } else { "sync" };
         let http = self.http.as_ref().unwrap_or(host);
-        command.args(["node", "--http", &format!("{http}:0"), "--cluster", &format!("{host}:{port}"), "--id", id]);
+        command.args(["node", "--http", &format!("{http}:0"), "--cluster", &format!("{host}:{port}")]);
+        match &self.dns {
+            Some(name) => command.args(["--dns", name]),
+            None => command.args(["--id", id]),
+        };
         command.args(["--replication", replication]);
         self.common(&mut command);
         command

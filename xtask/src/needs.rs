@@ -27,6 +27,7 @@ const NEEDS: &[Need] = &[
         package: "libtomcat9-java",
         present: || Path::new("/usr/share/java/tomcat9-tribes.jar").exists(),
     },
+    Need { what: "dnsmasq", package: "dnsmasq-base", present: || which("dnsmasq").is_some() },
     Need { what: "ip", package: "iproute2", present: || which("ip").is_some() },
     Need { what: "ethtool", package: "ethtool", present: || which("ethtool").is_some() },
     Need { what: "cc", package: "gcc libc6-dev", present: || which("cc").is_some() },

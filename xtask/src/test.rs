@@ -104,6 +104,10 @@ fn doc(_: &mut Counts) -> Result<Done> {
 }
 
 fn unit(counts: &mut Counts) -> Result<Done> {
+    // A name server. Tests that miss it say so, and fail in continuous integration.
+    if let Err(missing) = needs::satisfy() {
+        println!("   {missing}");
+    }
     counted(counts, tests(false, None))
 }
 

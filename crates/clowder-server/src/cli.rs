@@ -76,7 +76,13 @@ pub(crate) enum Command {
         --peer 10.0.0.1:4000/01010101010101010101010101010101\n\n  \
     Beside Tomcats with <Cluster className=\"org.apache.catalina.ha.tcp.SimpleTcpCluster\"/> and nothing else,\n  \
     whose application is deployed as /shop:\n    \
-      clowder node --cluster 10.0.0.3:4000 --multicast 228.0.0.4:45564 --context /shop\n\n\
+      clowder node --cluster 10.0.0.3:4000 --multicast 228.0.0.4:45564 --context /shop\n\n  \
+    In Kubernetes, with all pods of the namespace that have the label app=shop; or with all addresses of a headless\n  \
+    service:\n    \
+      KUBERNETES_LABELS=app=shop clowder node --http 0.0.0.0:8080 --cluster 0.0.0.0:4000 --kubernetes\n    \
+      clowder node --http 0.0.0.0:8080 --cluster 0.0.0.0:4000 --dns shop.default.svc.cluster.local\n\n  \
+    Where multicast does not reach, every node with the same list (port 45564 is that of Tomcat's heartbeats):\n    \
+      clowder node --cluster 10.0.0.3:4000 --heartbeat-to 10.0.0.3:45564 --heartbeat-to 10.0.0.4:45564\n\n\
     The cluster's protocol knows no passwords: bind --cluster to a network that only the members reach. Between Clowder \
     nodes --tls-cert and its companions encrypt messages and tell members from strangers.\n\
     On standard output appears one line, READY http=ADDR cluster=ADDR, as soon as requests are answered from the \
@@ -109,6 +115,33 @@ pub(crate) struct NodeArgs {
     /// the choice of the operating system.
     #[arg(long, value_name = "IP", requires = "multicast")]
     pub(crate) multicast_interface: Option<IpAddr>,
+
+    /// Send heartbeats to this address, where multicast does not reach: every address of the name, resolved again each
+    /// 30 seconds. Repeat it for more; the node itself may be among them. Each node must send its own to the others. Those
+    /// of the others arrive at the port of the first one, on every local address.
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub(crate) heartbeat_to: Vec<String>,
+
+    /// Find members by the API server of the Kubernetes cluster that this node is a pod of. Tomcat's environment variables
+    /// say more: KUBERNETES_NAMESPACE (default: the pod's own), KUBERNETES_LABELS (a selector such as app=shop; default:
+    /// every pod), KUBERNETES_SERVICE_HOST and _PORT, SA_TOKEN_FILE, KUBERNETES_CA_CERTIFICATE_FILE, or their
+    /// OPENSHIFT_KUBE_PING_ forms. All members use one --cluster port. The pods' service account needs `kubectl create
+    /// role clowder --verb=list,watch --resource=pods`, bound to it. The node's id follows from its pod: leave out --id.
+    #[cfg(feature = "kubernetes")]
+    #[arg(long)]
+    pub(crate) kubernetes: bool,
+
+    /// Find members by the addresses of this name, such as a headless service, asked for every 5 seconds. All members use
+    /// one --cluster port. Let a headless service publish addresses that are not ready, or a node that starts waits for
+    /// the others longer than it needs to. The node's id follows from its address: leave out --id.
+    #[arg(long, value_name = "NAME", value_parser = dns_name)]
+    pub(crate) dns: Option<String>,
+
+    /// Find members by the SRV records of this name, such as _tribes._tcp.shop.default.svc.cluster.local; unlike --dns,
+    /// each member has a port of its own. The node's id follows from its address: leave out --id.
+    #[cfg(feature = "dns-srv")]
+    #[arg(long, value_name = "NAME", value_parser = dns_name)]
+    pub(crate) dns_srv: Option<String>,
 
     /// Domain in the member record, shown to the other members.
     #[arg(long, value_name = "NAME", default_value = "")]
@@ -490,6 +523,28 @@ fn multicast_group(text: &str) -> Result<SocketAddr, String> {
     Ok(group)
 }
 
+fn host_and_port(text: &str) -> Result<String, String> {
+    const FORM: &str = "write HOST:PORT, for example 10.0.0.2:45564 (the port of Tomcat's heartbeats)";
+    let (host, port) = text.rsplit_once(':').ok_or_else(|| format!("the port is missing; {FORM}"))?;
+    if host.is_empty() {
+        return Err(format!("the host is missing; {FORM}"));
+    }
+    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+        return Err(format!("an IPv6 address stands in brackets, [{host}]:{port}"));
+    }
+    match port.parse::<u16>() {
+        Ok(0) | Err(_) => Err(format!("'{port}' is no port, 1 to 65535; {FORM}")),
+        Ok(_) => Ok(text.to_owned()),
+    }
+}
+
+fn dns_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains([':', '/', ' ']) {
+        return Err("a name alone, without a port, for example shop.default.svc.cluster.local".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// Tomcat's form of a context path: empty for the root, else a slash in front and none behind.
 fn context_path(text: &str) -> Result<String, String> {
     match text {
@@ -569,6 +624,27 @@ mod tests {
         assert!(multicast_group("10.0.0.1:4000").unwrap_err().contains("--peer"));
         assert!(multicast_group("228.0.0.4").unwrap_err().contains("GROUP:PORT"));
         assert!(multicast_group("228.0.0.4:0").unwrap_err().contains("45564"));
+    }
+
+    #[test]
+    fn addresses_of_heartbeats() {
+        for good in ["10.0.0.2:45564", "other.example:45564", "[::1]:45564"] {
+            assert_eq!(host_and_port(good).as_deref(), Ok(good));
+        }
+        for (bad, says) in
+            [("10.0.0.2", "port is missing"), (":1", "host is missing"), ("a:0", "no port"), ("::1:4", "[::1]:4")]
+        {
+            let error = host_and_port(bad).unwrap_err();
+            assert!(error.contains(says), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_of_directories_have_no_port() {
+        assert_eq!(dns_name("_tribes._tcp.shop.test.").as_deref(), Ok("_tribes._tcp.shop.test."));
+        for bad in ["", "shop:4000", "http://shop", "a b"] {
+            assert!(dns_name(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

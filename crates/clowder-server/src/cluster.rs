@@ -25,14 +25,6 @@ pub(crate) struct Membership<'a> {
     pub(crate) tls: &'a crate::cli::TlsArgs,
 }
 
-/// Start a channel.
-///
-/// # Errors
-/// A peer's name cannot be resolved, or the channel cannot start.
-pub(crate) async fn start(membership: &Membership<'_>) -> Result<Channel> {
-    started(builder(membership).await?, membership.cluster).await
-}
-
 /// Start what was built; `cluster` is its address as the user wrote it.
 ///
 /// # Errors
@@ -96,7 +88,7 @@ pub(crate) async fn member(peer: &Peer) -> Result<StaticMember> {
 }
 
 /// The address of --cluster, if it names one interface.
-fn interface(cluster: &str) -> Option<IpAddr> {
+pub(crate) fn interface(cluster: &str) -> Option<IpAddr> {
     let (host, _) = cluster.rsplit_once(':')?;
     let address: IpAddr = host.trim_matches(['[', ']']).parse().ok()?;
     (!address.is_unspecified()).then_some(address)

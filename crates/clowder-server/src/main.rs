@@ -9,6 +9,7 @@ mod cli;
 mod cluster;
 mod decode;
 mod demo;
+mod discovery;
 mod end;
 mod java;
 mod node;

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::cli::{self, Manager, NodeArgs, Peer, UniqueId};
 use crate::end::End;
-use crate::{cluster, sample};
+use crate::{cluster, discovery, sample};
 
 /// How long after the start a peer may be missing without a word: the nodes of a cluster are started together.
 const PEERS_PATIENCE: Duration = Duration::from_secs(2);
@@ -30,7 +30,8 @@ pub(crate) async fn run(args: NodeArgs) -> Result<()> {
     let end = End::new(args.end_with_stdin)?;
     let listener = listen(args.http).await?;
     let http = listener.local_addr().context("cannot tell the HTTP port")?;
-    let channel = cluster::start(&membership(&args)).await?;
+    let builder = discovery::discover(&args, cluster::builder(&membership(&args)).await?)?;
+    let channel = cluster::started(builder, &args.cluster).await?;
     let sessions = sessions(&args, &channel).await?;
     let local = channel.local();
     let cluster = local.id.socket_addr().map_or_else(|| local.id.to_string(), |address| address.to_string());
@@ -95,10 +96,10 @@ async fn sessions(args: &NodeArgs, channel: &Channel) -> Result<Sessions> {
 fn explain(args: &NodeArgs, channel: &Channel) {
     let local = channel.local();
     tracing::info!("member {} serves {}/s, replication {}", local.id, args.context, args.replication);
-    if args.peers.is_empty() && args.multicast.is_none() {
+    if !discovery::looks_for_others(args) {
         tracing::warn!(
             "this node is alone, its sessions die with it: name the others with --peer HOST:PORT/HEX32, or find them \
-             with --multicast 228.0.0.4:45564; they name this node with --peer {}",
+             with --multicast 228.0.0.4:45564, --kubernetes or --dns NAME; they name this node with --peer {}",
             local.id
         );
     }

@@ -14,13 +14,14 @@ use tokio::sync::watch;
 
 use crate::channel::{Channel, Inner};
 use crate::config::{self, ChannelLimits, Timeouts};
+use crate::discovery::{Discovery, Searches};
 use crate::driver::control::{Control, StartError as MembershipError};
 use crate::driver::datagrams::Datagrams;
 use crate::driver::env::{Env, Settings};
 use crate::driver::tls::{self, Tls};
 use crate::driver::{accept, coordinator, held, net, service, udp};
 use crate::error::StartError;
-use crate::membership::{MembershipConfig, Multicast, StaticMember, StaticService};
+use crate::membership::{MembershipConfig, Multicast, StaticMember, StaticService, UnicastHeartbeats};
 use crate::rpc;
 use crate::send::Encoder;
 use crate::transport::{ReceiverKind, Sockets, TransportConfig};
@@ -131,7 +132,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// The member's unique id. Default: random, new for each start.
+    /// The member's unique id. Default: what the first directory says, so that the members of a cloud agree about it;
+    /// without a directory random, new for each start.
     #[must_use]
     pub fn unique_id(mut self, id: [u8; 16]) -> Self {
         self.unique_id = Some(id);
@@ -163,6 +165,21 @@ impl ChannelBuilder {
     #[must_use]
     pub fn multicast(mut self, multicast: Multicast) -> Self {
         self.membership.multicast = Some(multicast);
+        self
+    }
+
+    /// Send heartbeats to addresses, besides multicast or without it. Default: not.
+    #[must_use]
+    pub fn unicast(mut self, heartbeats: UnicastHeartbeats) -> Self {
+        self.membership.unicast = Some(heartbeats);
+        self
+    }
+
+    /// Find others in a directory: DNS, or the API server of a Kubernetes cluster. Any number; the first one decides
+    /// under which id this node is known, unless it is given one.
+    #[must_use]
+    pub fn discover(mut self, directory: impl Into<Discovery>) -> Self {
+        self.membership.discovery.push(directory.into());
         self
     }
 
@@ -251,7 +268,11 @@ impl ChannelBuilder {
         let udp = udp.map(|at| bind(at, |addr| net::datagrams(addr, &self.sockets.udp_received))).transpose()?;
         let udp_port = udp.as_ref().map(|(_, udp)| udp.local_addr()).transpose();
         let udp_port = udp_port.map_err(|source| StartError::Announce { source })?.map(|bound| bound.port());
-        let local = self.local(bound, udp_port, secure.as_ref().map(|(_, port)| *port), &membership)?;
+        let announced = self.announced(bound)?;
+        let named = self.unique_id.is_some();
+        let searches = Searches::start(std::mem::take(&mut membership.discovery), announced, named).await?;
+        let secure_port = secure.as_ref().map(|(_, port)| *port);
+        let local = self.local(announced, udp_port, secure_port, searches.own(), &membership)?;
         let mut limits = self.limits;
         if let ReceiverKind::Threads { max_threads } = self.receiver {
             limits.connections_max = limits.connections_max.min(max_threads);
@@ -264,7 +285,7 @@ impl ChannelBuilder {
         )
         .map_err(MembershipError::Multicast)?;
         let (coordination, coordinator) = coordinator::prepare(membership.coordinator.clone(), &local, &limits.wire);
-        let control = Control::start(membership, chain.clone(), local.clone(), limits.wire.clone())?;
+        let control = Control::start(membership, chain.clone(), local.clone(), limits.wire.clone(), searches)?;
         let changes = control.changes();
         let multicast = control.datagram_messages();
         let link = config::link(&limits, &self.timeouts, self.failed_ack_is_error);
@@ -345,13 +366,14 @@ impl ChannelBuilder {
     /// This node, as it tells the others. `secure_port`: one that is open.
     fn local(
         &self,
-        bound: SocketAddr,
+        at: SocketAddr,
         udp_port: Option<u16>,
         secure_port: Option<u16>,
+        listed: Option<[u8; 16]>,
         membership: &MembershipConfig,
     ) -> Result<Member, StartError> {
-        let unique_id = self.unique_id.map_or_else(random_id, Ok)?;
-        let mut local = Member::new(self.announced(bound)?, unique_id);
+        let unique_id = self.unique_id.or(listed).map_or_else(random_id, Ok)?;
+        let mut local = Member::new(at, unique_id);
         local.secure_port = secure_port.or(self.secure_port).map_or(-1, i32::from);
         local.udp_port = udp_port.map_or(-1, i32::from);
         local.domain = self.domain.clone();

@@ -34,6 +34,9 @@ pub enum StartError {
     /// The machine is at fault: there is no random source.
     #[error("no random source: {0}")]
     Random(String),
+    /// No directory told this node's own id; see the warnings in the log. The configuration or the directory is at fault.
+    #[error(transparent)]
+    Discovery(#[from] crate::discovery::UnknownHere),
     /// The configuration is at fault: a chain of these layers cannot work.
     #[error(transparent)]
     Chain(#[from] clowder_proto::chain::ChainError),

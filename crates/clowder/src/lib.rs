@@ -3,6 +3,7 @@
 mod builder;
 mod channel;
 mod config;
+pub mod discovery;
 mod driver;
 mod error;
 mod http;
@@ -31,11 +32,16 @@ pub use clowder_proto::chain;
 pub use clowder_proto::election::{CoordinatorConfig, ElectionConfig, SimpleConfig, ViewId};
 pub use clowder_proto::wire::{Ack, Member, MemberId, Message, MessageId, options};
 pub use config::{ChannelLimits, Timeouts};
+#[cfg(feature = "dns-srv")]
+pub use discovery::DnsSrv;
+#[cfg(feature = "kubernetes")]
+pub use discovery::Kubernetes;
+pub use discovery::{Discovery, Dns};
 pub use driver::refused::{Refusal, RefusalEvents};
 pub use error::{Full, SendError, SendFailure, StartError};
 pub use inbox::{Delivery, Inbox};
 pub use leader::{Leaders, Leadership};
-pub use membership::{Multicast, StaticMember, StaticService};
+pub use membership::{Multicast, StaticMember, StaticService, UnicastHeartbeats};
 pub use route::Listener;
 pub use rpc::{
     CallsConfig, RpcChannel, RpcChannelBuilder, RpcChannelLimits, RpcError, RpcFate, RpcLeftOver, RpcMode, RpcReply,

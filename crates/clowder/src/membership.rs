@@ -1,6 +1,6 @@
-//! How a node finds the others: by multicast, by a list, or both.
+//! How a node finds the others: by heartbeats, by a list, by a directory, or several of them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use clowder_proto::election::{CoordinatorConfig, ElectionConfig, SimpleConfig};
 use clowder_proto::group::{DetectorConfig, GroupConfig, HeartbeatConfig, PingConfig, ServiceConfig};
 use clowder_proto::wire::{Limits, Member};
 
+use crate::discovery::Discovery;
 /// Tomcat: the channel's `heartbeatSleeptime`, the period of a ping without a thread of its own.
 const CHANNEL_HEARTBEAT: Duration = Duration::from_secs(5);
 
@@ -83,6 +84,68 @@ impl Multicast {
     #[must_use]
     pub fn check_source(mut self, check: bool) -> Self {
         self.heartbeats.check_source = check;
+        self
+    }
+}
+
+/// Heartbeats to addresses, where multicast does not reach. The receivers may be Tomcats: their membership socket takes
+/// them, if its `bind` is not set.
+///
+/// ```no_run
+/// # async fn start() -> Result<(), clowder::StartError> {
+/// use clowder::{Channel, UnicastHeartbeats};
+///
+/// let to = ["10.0.0.2:45564", "other.example:45564"];
+/// let channel = Channel::builder().listen("10.0.0.1:4000").unicast(UnicastHeartbeats::new(to)).start().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct UnicastHeartbeats {
+    pub(crate) to: Vec<String>,
+    pub(crate) bind: SocketAddr,
+    pub(crate) resolve_interval: Duration,
+    pub(crate) heartbeats: HeartbeatConfig,
+}
+
+impl UnicastHeartbeats {
+    /// Heartbeats to every address of each `HOST:PORT`. This node may be among them. Others must send theirs to this
+    /// node: who only receives them does not become known by that.
+    pub fn new<T: Into<String>>(to: impl IntoIterator<Item = T>) -> Self {
+        UnicastHeartbeats {
+            to: to.into_iter().map(Into::into).collect(),
+            bind: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 45564),
+            resolve_interval: Duration::from_secs(30),
+            heartbeats: HeartbeatConfig::default(),
+        }
+    }
+
+    /// Where the heartbeats of others arrive; only addresses of its family are sent to. Default 0.0.0.0:45564, the port
+    /// of Tomcat's membership.
+    #[must_use]
+    pub fn bind(mut self, address: SocketAddr) -> Self {
+        self.bind = address;
+        self
+    }
+
+    /// How often names are resolved again. Default 30 s. While that fails the last addresses are used.
+    #[must_use]
+    pub fn resolve_interval(mut self, interval: Duration) -> Self {
+        self.resolve_interval = interval;
+        self
+    }
+
+    /// Period of heartbeats. Default 500 ms. With multicast as well, the period is that of [`Multicast`].
+    #[must_use]
+    pub fn frequency(mut self, frequency: Duration) -> Self {
+        self.heartbeats.frequency = frequency;
+        self
+    }
+
+    /// Silence after which a member is suspected and probed. Default 3 s. With multicast as well, it is that of
+    /// [`Multicast`].
+    #[must_use]
+    pub fn drop_time(mut self, drop_time: Duration) -> Self {
+        self.heartbeats.drop_time = drop_time;
         self
     }
 }
@@ -198,6 +261,14 @@ impl StaticService {
 pub struct MembershipConfig {
     /// Discovery by multicast, if wanted.
     pub multicast: Option<Multicast>,
+    /// Heartbeats to addresses, if wanted; besides multicast or without it.
+    pub unicast: Option<UnicastHeartbeats>,
+    /// Directories that know members. The first one decides under which id this node is known, unless it is given one. At
+    /// most 32.
+    pub discovery: Vec<Discovery>,
+    /// A member that no directory lists any more leaves after this time, unless something else speaks for it. Default
+    /// 5 s. Tomcat: `expirationTime`.
+    pub expiration_time: Duration,
     /// Members known beforehand. The local node may be among them and is left out.
     pub members: Vec<StaticMember>,
     /// See only members of this domain. Default none: members of every domain. The local node must be of it, too, or
@@ -213,7 +284,7 @@ pub struct MembershipConfig {
     pub pings: Option<PingConfig>,
     /// Option bits of start and stop notices. Default 0.
     pub notice_flag: i32,
-    /// Most members that multicast and the static membership service can bring in. Default 1024.
+    /// Most members that heartbeats, directories and the static membership service can bring in. Default 1024.
     pub members_max: usize,
     /// Most changes of the view that a slow reader may lag behind; beyond, it gets the difference. Default 1024.
     pub changes_max: usize,
@@ -225,6 +296,9 @@ impl Default for MembershipConfig {
     fn default() -> Self {
         MembershipConfig {
             multicast: None,
+            unicast: None,
+            discovery: Vec::new(),
+            expiration_time: Duration::from_millis(5000),
             members: Vec::new(),
             domain: None,
             service: None,
@@ -240,6 +314,12 @@ impl Default for MembershipConfig {
 }
 
 impl MembershipConfig {
+    /// There is one heartbeat, however many ways it goes.
+    pub(crate) fn heartbeats(&self) -> Option<&HeartbeatConfig> {
+        let multicast = self.multicast.as_ref().map(|multicast| &multicast.heartbeats);
+        multicast.or(self.unicast.as_ref().map(|unicast| &unicast.heartbeats))
+    }
+
     /// What the control plane's layers of a chain say about membership.
     pub(crate) fn apply(&mut self, chain: &ChainConfig) {
         let detected = chain.layers.iter().position(|layer| matches!(layer, LayerConfig::Detector(_)));
@@ -308,7 +388,8 @@ impl MembershipConfig {
 
     pub(crate) fn group(&self, limits: &Limits, seed: u64) -> GroupConfig {
         GroupConfig {
-            heartbeats: self.multicast.as_ref().map(|multicast| multicast.heartbeats.clone()),
+            heartbeats: self.heartbeats().cloned(),
+            expiration_time: self.expiration_time,
             configured: self.members.iter().map(|member| self.configured(member)).collect(),
             domain: self.domain.clone(),
             service: self.service.as_ref().map(StaticService::config),

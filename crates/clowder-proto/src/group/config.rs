@@ -10,7 +10,7 @@ use crate::wire::{Limits, Member};
 /// Settings of one [`Group`](super::Group).
 #[derive(Clone, Debug)]
 pub struct GroupConfig {
-    /// Multicast heartbeats, if they are used.
+    /// Heartbeats, if they are used.
     pub heartbeats: Option<HeartbeatConfig>,
     /// Members that are configured and need no discovery. One with the endpoint of the local member is ignored, so
     /// that every node can have the same list.
@@ -27,7 +27,11 @@ pub struct GroupConfig {
     pub pings: Option<PingConfig>,
     /// Options of start and stop notices. Default 0, as Tomcat's `StaticMembershipInterceptor.optionFlag`.
     pub notice_flag: i32,
-    /// Most members and candidates that heartbeats and the membership service can bring in; configured members come on top. Default 1024.
+    /// A member that is in no list of discovered members any more leaves after this time, unless something else
+    /// speaks for it. Default 5 s. Tomcat: `expirationTime` of `CloudMembershipService`.
+    pub expiration_time: Duration,
+    /// Most members and candidates that heartbeats, lists and the membership service can bring in; configured members
+    /// come on top. Default 1024.
     pub members_max: usize,
     /// Bounds for records and frames in datagrams.
     pub limits: Limits,
@@ -45,6 +49,7 @@ impl Default for GroupConfig {
             detector: DetectorConfig::default(),
             pings: None,
             notice_flag: 0,
+            expiration_time: Duration::from_millis(5000),
             members_max: 1024,
             limits: Limits::default(),
             seed: 0,
@@ -110,7 +115,7 @@ pub struct DetectorConfig {
     pub ping_flag: i32,
     /// Period in which suspects are probed again. Default 5 s, Tomcat's channel heartbeat.
     pub suspect_interval: Duration,
-    /// Period in which configured members that no heartbeat vouches for are probed. Default 5 s.
+    /// Period in which configured and listed members that no heartbeat vouches for are probed. Default 5 s.
     pub ping_interval: Duration,
     /// Probe every member in that period. Default false. Tomcat: `TcpPingInterceptor` above a `TcpFailureDetector`.
     pub ping_all: bool,

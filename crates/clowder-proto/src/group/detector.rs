@@ -116,6 +116,11 @@ impl Check {
         self.last_start.is_some() && self.flight.is_none()
     }
 
+    /// No probe was ever asked for.
+    pub(super) fn is_untried(&self) -> bool {
+        self.last_start.is_none() && self.due.is_none()
+    }
+
     /// The silences so far prove nothing.
     pub(super) fn forgive(&mut self) {
         self.timeouts = 0;

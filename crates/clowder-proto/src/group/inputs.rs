@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::detector::Why;
 use super::heartbeat::Farewell;
+use super::roster::Entry;
 use super::{DropCause, Group, GroupOut, LeftReason, Notice, SendFailure, Standing, Watch, is_usable, millis};
 use crate::Now;
 use crate::wire::{Capabilities, FrameDecoder, Member, MemberId, Message, WireError, WireErrorKind};
@@ -85,7 +86,11 @@ impl Group {
 
     /// Somebody said by itself that it lives.
     pub(super) fn speaks(&mut self, now: Instant, record: &Member, silence_max: Duration) -> Result<(), DropCause> {
-        if self.roster.get(&record.id).is_some() {
+        if let Some(entry) = self.roster.get(&record.id) {
+            // One that was only expected so far: what we knew at its address was before it.
+            if entry.is_expected() && !entry.is_member() && entry.heard.is_none() && !entry.is_quiet(now) {
+                self.replace_rivals(now, record)?;
+            }
             self.known_heard(now, record, silence_max);
             Ok(())
         } else {
@@ -108,7 +113,7 @@ impl Group {
         let Some(entry) = self.roster.get_mut(id) else { return };
         entry.heard = None;
         let frequency = self.config.heartbeats.as_ref().map_or(self.config.detector.retry_max, |it| it.frequency);
-        let quiet = if entry.configured { self.config.detector.retry_max } else { frequency };
+        let quiet = if entry.is_expected() { self.config.detector.retry_max } else { frequency };
         entry.quiet_until = Some(now + quiet);
         entry.check.cancel();
         if entry.is_member() {
@@ -116,7 +121,7 @@ impl Group {
         }
         let Some(entry) = self.roster.get_mut(id) else { return };
         // It may drain for a while with an open port; it will announce its next start.
-        entry.check.schedule(entry.configured.then_some(now + quiet));
+        entry.check.schedule(entry.is_expected().then_some(now + quiet));
     }
 
     /// Tomcat: `Membership.memberAlive` for a known member. Differs from Tomcat: every field is followed, and also
@@ -196,8 +201,11 @@ impl Group {
                 return Err(DropCause::Stale);
             }
             entry.heard = None;
+            entry.check.cancel(); // the newcomer would answer it
             if entry.is_member() {
                 self.leave(now, &rival, LeftReason::Replaced);
+            } else if entry.is_expected() {
+                entry.check.schedule(Some(now + self.config.detector.retry_max));
             }
         }
         // Their places in the table are free for the newcomer.
@@ -219,16 +227,17 @@ impl Group {
     /// A message between control planes arrived on a connection, as [`Notice::of`] recognised it.
     ///
     /// Tomcat: StaticMembershipInterceptor.messageReceived: only configured members are heeded. Differs from Tomcat:
-    /// a probe from a configured member is a sign of life, too.
-    /// Test: a_static_peer_that_starts_later_is_a_member_at_its_first_sign.
+    /// those in lists are, too, and a probe is a sign of life.
+    /// Tests: a_static_peer_that_starts_later_is_a_member_at_its_first_sign,
+    /// a_listed_pod_that_is_not_ready_is_probed_at_its_own_first_sign.
     pub fn notice_received(&mut self, now: Now, from: &Member, notice: Notice) {
         self.begin(now);
-        let configured = self.roster.get(&from.id).is_some_and(|entry| entry.configured);
+        let expected = self.roster.get(&from.id).is_some_and(Entry::is_expected);
         match notice {
             _ if self.farewell.is_some() => {}
-            Notice::Start if !configured => self.introduce(now, from),
-            Notice::Start | Notice::Probe if configured => self.configured_appeared(now.mono, from, notice),
-            Notice::Stop if configured => self.said_goodbye(now.mono, &from.id),
+            Notice::Start if !expected => self.introduce(now, from),
+            Notice::Start | Notice::Probe if expected => self.expected_appeared(now, from, notice),
+            Notice::Stop if expected => self.said_goodbye(now.mono, &from.id),
             _ => {}
         }
         self.finish(now);
@@ -252,14 +261,14 @@ impl Group {
         self.send_notice(now, to.clone(), Notice::Start);
     }
 
-    fn configured_appeared(&mut self, now: Instant, from: &Member, notice: Notice) {
-        self.learn(from);
+    fn expected_appeared(&mut self, now: Now, from: &Member, notice: Notice) {
+        self.learn(now, from);
         let Some(entry) = self.roster.get_mut(&from.id) else { return };
         entry.quiet_until = None;
         match entry.standing {
-            Standing::Candidate => entry.check.invite(now),
+            Standing::Candidate => entry.check.invite(now.mono),
             Standing::Member if notice == Notice::Start => entry.restarted |= entry.check.is_verifying_loss(),
-            Standing::Suspect { .. } if notice == Notice::Start => self.trust(now, &from.id),
+            Standing::Suspect { .. } if notice == Notice::Start => self.trust(now.mono, &from.id),
             Standing::Member | Standing::Suspect { .. } => {}
         }
     }
@@ -271,7 +280,7 @@ impl Group {
     pub fn heard(&mut self, now: Now, from: &Member) {
         self.begin(now);
         if self.farewell.is_none() {
-            self.learn(from);
+            self.learn(now, from);
             if let Some(entry) = self.roster.get_mut(&from.id)
                 && !entry.is_member()
                 && !entry.is_quiet(now.mono)
@@ -283,14 +292,24 @@ impl Group {
     }
 
     /// Take over a record from a message. Its age and command are not news: Tomcat sends stale ones.
-    fn learn(&mut self, from: &Member) {
+    fn learn(&mut self, now: Now, from: &Member) {
         let Some(entry) = self.roster.get_mut(&from.id) else { return };
         if entry.heard.is_some() {
             return; // its heartbeats say it better
         }
+        let knew = entry.is_clowder();
         let record = Member { alive: entry.member.alive, command: entry.member.command.clone(), ..from.clone() };
-        if entry.refresh(&record) && entry.is_member() && self.fits(&record) {
-            self.change.updated.push(record);
+        if !entry.refresh(&record) || !entry.is_member() {
+            return;
+        }
+        let introduce = !knew && !entry.configured && entry.takes_notices();
+        if !self.fits(&record) {
+            return;
+        }
+        self.change.updated.push(record);
+        if introduce {
+            // A list says nothing of what a member can do, here as there.
+            self.notify(now, &from.id, Notice::Start);
         }
     }
 
@@ -336,7 +355,7 @@ impl Group {
         self.begin(now);
         if self.farewell.is_none() {
             for (_, entry) in self.roster.iter_mut() {
-                if !entry.is_quiet(now.mono) && (entry.configured || entry.heard.is_some()) {
+                if !entry.is_quiet(now.mono) && (entry.is_expected() || entry.heard.is_some()) {
                     entry.check.demand(now.mono, Why::Look);
                 }
             }
@@ -361,9 +380,10 @@ impl Group {
         self.begin(now);
         self.finish(now);
         self.farewell = Some(Farewell::new(now.mono));
-        // Differs from Tomcat: only configured members get the notice. To others it would be an unreadable object.
-        // Test: stopping_sends_the_stop_notice_to_static_members_only.
-        self.notify_configured(now);
+        // Differs from Tomcat: only configured members, and Clowder nodes of a list, get the notice. To others it would
+        // be an unreadable object. Tests: stopping_sends_the_stop_notice_to_static_members_only,
+        // stopping_tells_the_clowder_nodes_of_a_list_and_no_tomcat.
+        self.notify_stop(now);
         self.tell_service_members(now);
         self.handle_deadline(now);
     }

@@ -1,19 +1,20 @@
 //! Membership: who is in the group, decided in one place from recorded inputs.
 //!
-//! Heartbeats, notices of configured members, failed sends, lost connections and the results of probes go in; probes
-//! to make, datagrams to send and new views come out. Nothing here waits: a probe is an output, its result is an
+//! Heartbeats, lists of discovered members, notices, failed sends, lost connections and the results of probes go in;
+//! probes to make, datagrams to send and new views come out. Nothing here waits: a probe is an output, its result is an
 //! input, and in between everything else goes on.
 //!
-//! Tomcat spreads this over `McastService`, `StaticMembershipInterceptor`, `TcpPingInterceptor` and
-//! `TcpFailureDetector`, each with a table of its own. Here is one roster: a member that heartbeats and the
-//! configuration both name is one member.
+//! Tomcat spreads this over `McastService`, `CloudMembershipService`, `StaticMembershipInterceptor`,
+//! `TcpPingInterceptor` and `TcpFailureDetector`, each with a table of its own. Here is one roster: a member that
+//! heartbeats, lists and the configuration name is one member.
 //!
 //! Invariants, checked after every input: nobody becomes a member but by a probe that was answered; nobody stops
-//! being one but by its own goodbye, a probe that failed, or a newer process at its address; at most one probe per
-//! member is on its way; what heartbeats bring in is bounded.
+//! being one but by its own goodbye, a probe that failed, a newer process at its address, or the lists that brought it
+//! and have it no more; at most one probe per member is on its way; what heartbeats and lists bring in is bounded.
 
 mod config;
 mod detector;
+mod discovered;
 mod heartbeat;
 mod inputs;
 pub(crate) mod jitter;
@@ -34,6 +35,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 pub use config::{DetectorConfig, GroupConfig, HeartbeatConfig, PingConfig};
+pub use discovered::{Listed, Source};
 pub use notice::Notice;
 pub use out::{DropCause, GroupOut, LeftReason, Probe, ProbeFailure, ProbeId, SendFailure, Verdict, ViewUpdate};
 pub use service::{MemberEvent, MemberMessage, ServiceConfig, ServiceMessage};
@@ -139,8 +141,10 @@ impl Group {
     /// Everybody known so far is a member, or did not answer a probe: no first probe is due or on its way. Whoever the
     /// membership service asked has answered, cannot be reached, or had its time.
     pub fn is_settled(&self) -> bool {
-        let known = |entry: &roster::Entry| entry.is_member() || entry.check.was_answered();
-        let probed = self.roster.iter().all(|(_, entry)| known(entry) || !self.fits(&entry.member));
+        let known = |id: &MemberId, entry: &roster::Entry| {
+            entry.is_member() || entry.check.was_answered() || entry.check.is_untried() || self.is_rivalled(id)
+        };
+        let probed = self.roster.iter().all(|(id, entry)| known(id, entry) || !self.fits(&entry.member));
         probed && self.service.as_ref().is_none_or(Service::is_settled)
     }
 
@@ -165,6 +169,7 @@ impl Group {
         self.late_at = Some(now);
         for (_, entry) in self.roster.iter_mut() {
             entry.heard = entry.heard.map(|heard| (heard + late).min(now));
+            entry.listing.forgive(now);
         }
     }
 
@@ -181,6 +186,7 @@ impl Group {
         }
         self.service_tick(now);
         self.expire(now.mono);
+        self.expire_unlisted(now.mono);
     }
 
     fn ping(&mut self, now: Now) {
@@ -210,13 +216,18 @@ impl Group {
 
     /// Tomcat: `Membership.expire`: silence for more than the drop time.
     fn expire(&mut self, now: Instant) {
-        for (_, entry) in self.roster.iter_mut() {
+        let mut silent = Vec::new();
+        for (id, entry) in self.roster.iter_mut() {
             if entry.heard.is_some_and(|heard| now.saturating_duration_since(heard) > entry.silence_max) {
                 entry.heard = None;
                 if entry.is_member() {
                     entry.check.demand(now, Why::Expired);
+                    silent.push(id.clone());
                 }
             }
+        }
+        for id in silent {
+            self.yield_to_listed(now, &id);
         }
     }
 
@@ -276,8 +287,8 @@ impl Group {
     }
 
     fn probe(&mut self, now: Now, id: &MemberId) {
-        // A configured id that another process holds the address of: its probe would be answered by that one.
-        let rivalled = self.roster.rivals(id).any(|(_, rival)| rival.is_member());
+        // Another process holds the address: it would answer the probe of this id.
+        let rivalled = self.is_rivalled(id);
         let pause = self.config.detector.retry_max;
         let local = self.local(now);
         let Some(entry) = self.roster.get_mut(id) else { return };
@@ -305,6 +316,11 @@ impl Group {
         }));
     }
 
+    /// Its address belongs to another id, by its heartbeats or an answered probe.
+    fn is_rivalled(&self, id: &MemberId) -> bool {
+        self.roster.rivals(id).any(|(_, rival)| rival.is_member() || rival.heard.is_some())
+    }
+
     fn publish(&mut self) {
         let Change { left, joined, updated, reordered } = std::mem::take(&mut self.change);
         let same = left.is_empty() && joined.is_empty() && updated.is_empty();
@@ -329,7 +345,8 @@ impl Group {
             let expires =
                 entry.heard.and_then(|heard| heard.checked_add(entry.silence_max.saturating_add(EXPIRY_GRAIN)));
             let quiet = entry.quiet_until.filter(|until| now < *until);
-            [entry.check.due().filter(|_| may_probe), expires, quiet].into_iter().flatten()
+            let unlisted = entry.unlisted_at(self.config.expiration_time);
+            [entry.check.due().filter(|_| may_probe), expires, quiet, unlisted].into_iter().flatten()
         });
         let own = [
             self.announcer.as_ref().map(Announcer::deadline),
@@ -342,7 +359,7 @@ impl Group {
     fn check_invariants(&self) {
         debug_assert!(
             self.roster.discovered() <= self.config.members_max,
-            "heartbeats brought in more than members_max entries"
+            "heartbeats and lists brought in more than members_max entries"
         );
         debug_assert!(
             self.roster.iter().all(|(id, entry)| *id == entry.member.id && !id.same_endpoint(&self.local.id)),

@@ -12,7 +12,7 @@ use crate::wire::{Member, MemberId, Message, WireError};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum GroupOut {
-    /// Send this datagram to the multicast group.
+    /// Send this datagram to the multicast group, and to whoever gets heartbeats directly.
     Multicast(Bytes),
     /// Find out whether this member is alive; exactly one [`Group::probed`](super::Group::probed) answers.
     Probe(Probe),
@@ -65,7 +65,7 @@ pub enum GroupOut {
     DatagramMessage(Message),
     /// An input was refused: count it, log it at a bounded rate.
     Dropped {
-        /// Source of the datagram.
+        /// Source of the datagram, or the address in the list.
         from: SocketAddr,
         /// Why.
         cause: DropCause,
@@ -174,6 +174,8 @@ pub enum LeftReason {
     Expired(ProbeFailure),
     /// A newer process has its address.
     Replaced,
+    /// The lists of discovered members are without it, for the expiration time.
+    Unlisted,
     /// It says that it is of another domain by now.
     OtherDomain,
 }

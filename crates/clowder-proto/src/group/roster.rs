@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::Source;
 use super::detector::Check;
-use crate::wire::{Member, MemberId};
+use crate::wire::{Capabilities, Member, MemberId};
 
 /// Where somebody stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +35,55 @@ pub(super) enum Watch {
     },
 }
 
+/// Which lists of discovered members have it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Listing {
+    /// One bit for each source.
+    sources: u32,
+    /// Since when the last list that had it is without it.
+    gone: Option<Instant>,
+}
+
+impl Listing {
+    pub(super) fn is_empty(self) -> bool {
+        self.sources == 0
+    }
+
+    pub(super) fn has(self, source: Source) -> bool {
+        self.sources & source.bit() != 0
+    }
+
+    pub(super) fn add(&mut self, source: Source) {
+        self.sources |= source.bit();
+        self.gone = None;
+    }
+
+    pub(super) fn remove(&mut self, now: Instant, source: Source) {
+        if self.has(source) {
+            self.sources &= !source.bit();
+            self.gone = self.is_empty().then_some(now);
+        }
+    }
+
+    /// When it will have been in no list for `time`.
+    pub(super) fn expiry(self, time: Duration) -> Option<Instant> {
+        self.gone?.checked_add(time)
+    }
+
+    /// The time until now does not count.
+    pub(super) fn forgive(&mut self, now: Instant) {
+        self.gone = self.gone.map(|_| now);
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) member: Member,
     pub(super) standing: Standing,
     /// It is in our configuration.
     pub(super) configured: bool,
+    /// It is in lists of discovered members.
+    pub(super) listing: Listing,
     /// Last heartbeat, or message of the membership service, while the silence since is no longer than `silence_max`.
     pub(super) heard: Option<Instant>,
     /// Silence after which it is suspected, by the way in which it was heard last.
@@ -66,6 +110,7 @@ impl Entry {
             member,
             standing: Standing::Candidate,
             configured,
+            listing: Listing::default(),
             heard: None,
             silence_max: Duration::MAX,
             by_service: false,
@@ -87,9 +132,29 @@ impl Entry {
         self.quiet_until.is_some_and(|until| now < until)
     }
 
+    /// Somebody else than itself says that it should be there: it is tried again and again.
+    pub(super) fn is_expected(&self) -> bool {
+        self.configured || !self.listing.is_empty()
+    }
+
+    /// It understands notices: one that is only listed may be a Tomcat without the interceptor for them.
+    pub(super) fn takes_notices(&self) -> bool {
+        self.configured || (!self.listing.is_empty() && self.is_clowder())
+    }
+
+    pub(super) fn is_clowder(&self) -> bool {
+        self.member.capabilities() != Capabilities::default()
+    }
+
     /// There is a reason to remember it.
     pub(super) fn is_wanted(&self, now: Instant) -> bool {
-        self.configured || self.is_member() || self.heard.is_some() || self.is_quiet(now) || self.named
+        self.is_expected() || self.is_member() || self.heard.is_some() || self.is_quiet(now) || self.named
+    }
+
+    /// Nothing speaks for it any more but that it was a member, and lists once had it.
+    pub(super) fn unlisted_at(&self, expiration_time: Duration) -> Option<Instant> {
+        let alone = self.is_member() && !self.is_expected() && self.heard.is_none();
+        self.listing.expiry(expiration_time).filter(|_| alone)
     }
 
     /// Take over what the owner says about itself. True if something but its age changed.
@@ -137,7 +202,7 @@ impl Roster {
         self.entries.iter_mut()
     }
 
-    /// Entries that heartbeats or messages of the membership service brought in.
+    /// Entries that heartbeats, lists or messages of the membership service brought in.
     pub(super) fn discovered(&self) -> usize {
         self.entries.values().filter(|entry| !entry.configured).count()
     }
@@ -152,13 +217,15 @@ impl Roster {
         self.entries.retain(|_, entry| keep(entry));
     }
 
-    /// The members in the order that everybody sees: by absolute order once members are configured, else the oldest
-    /// first and those of one age as they came.
+    /// The members in the order that everybody sees: by absolute order once members are configured or listed, else the
+    /// oldest first and those of one age as they came.
     ///
     /// Tomcat: `StaticMembershipInterceptor.getMembers`, `Membership.getMembers`.
+    /// Differs from Tomcat: it sorts listed members by an age that each node computes for itself.
+    /// Test: listed_members_are_in_absolute_order.
     pub(super) fn members(&self) -> Vec<Member> {
         let mut members: Vec<&Entry> = self.entries.values().filter(|entry| entry.is_member()).collect();
-        if !self.entries.values().any(|entry| entry.configured) {
+        if !self.entries.values().any(Entry::is_expected) {
             members.sort_by_key(|entry| (entry.born, entry.arrival));
         }
         members.into_iter().map(|entry| entry.member.clone()).collect()

@@ -54,10 +54,10 @@ impl Group {
         entry.standing = Standing::Member;
         entry.restarted = false;
         self.change.joined.push(entry.member.clone());
-        let configured = entry.configured;
+        let takes_notices = entry.takes_notices();
         self.watch(now.mono, id, probe);
         self.plan(now.mono, id);
-        if configured {
+        if takes_notices {
             // Tomcat: StaticMembershipInterceptor sends it once, at its start. Differs from Tomcat: to whoever
             // appears later, too, which makes it probe us now and not with its next heartbeat.
             // Test: a_joined_static_member_gets_the_start_notice_with_our_real_age.
@@ -173,7 +173,7 @@ impl Group {
         }
     }
 
-    fn notify(&mut self, now: Now, id: &MemberId, notice: Notice) {
+    pub(super) fn notify(&mut self, now: Now, id: &MemberId, notice: Notice) {
         let Some(to) = self.roster.get(id).map(|entry| entry.member.clone()) else { return };
         self.send_notice(now, to, notice);
     }
@@ -187,8 +187,8 @@ impl Group {
         self.out.push_back(GroupOut::Notice { to, notice, message });
     }
 
-    pub(super) fn notify_configured(&mut self, now: Now) {
-        let members = self.roster.iter().filter(|(_, entry)| entry.configured && entry.is_member());
+    pub(super) fn notify_stop(&mut self, now: Now) {
+        let members = self.roster.iter().filter(|(_, entry)| entry.takes_notices() && entry.is_member());
         let ids: Vec<MemberId> = members.map(|(id, _)| id.clone()).collect();
         for id in ids {
             self.notify(now, &id, Notice::Stop);

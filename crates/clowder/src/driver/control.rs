@@ -14,7 +14,7 @@ use bytes::Bytes;
 use clowder_proto::Now;
 use clowder_proto::chain::{Body, Chain, Context, Control as Place, Draft};
 use clowder_proto::group::{
-    DetectorConfig, Group, GroupOut, Notice, ProbeId, SendFailure, ServiceMessage, Verdict, ViewUpdate,
+    DetectorConfig, Group, GroupOut, Listed, Notice, ProbeId, SendFailure, ServiceMessage, Source, Verdict, ViewUpdate,
 };
 use clowder_proto::wire::{Limits, Member, MemberId, Message};
 use tokio::net::{TcpStream, UdpSocket};
@@ -25,6 +25,8 @@ use super::drops::DropLog;
 use super::mcast::{self, MulticastError};
 use super::probe::{self, Probed};
 use super::random;
+use super::unicast::{Unicast, UnicastError};
+use crate::discovery::Searches;
 use crate::membership::{MembershipConfig, Multicast};
 use crate::view::{View, ViewChanges, Views};
 
@@ -48,6 +50,9 @@ pub enum StartError {
     /// The multicast socket cannot be used.
     #[error(transparent)]
     Multicast(#[from] MulticastError),
+    /// The socket for heartbeats to addresses cannot be used.
+    #[error(transparent)]
+    Unicast(#[from] UnicastError),
 }
 
 /// What the data plane sees of members.
@@ -95,17 +100,22 @@ impl Control {
     /// runtime.
     ///
     /// # Errors
-    /// Multicast is configured and cannot be used; the error names the remedy.
+    /// Heartbeats are configured and their socket cannot be used; the error names the remedy.
     pub(crate) fn start(
         config: MembershipConfig,
         chain: Chain,
         local: Member,
         limits: Limits,
+        mut searches: Searches,
     ) -> Result<Control, StartError> {
+        let unicast = config.unicast.clone().map(Unicast::open).transpose()?;
         let socket = config.multicast.as_ref().map(mcast::open).transpose()?;
         let group_config = config.group(&limits, fastrand::u64(..));
         let membership_id = group_config.service.as_ref().map(|service| service.membership_id.clone());
         let mut group = Group::new(group_config, local.clone(), now());
+        while let Some((source, list)) = searches.take_early() {
+            group.discovered(now(), source, &list);
+        }
         let mut pending = Vec::new();
         while let Some(out) = group.poll() {
             match (&out, &socket, &config.multicast) {
@@ -113,6 +123,9 @@ impl Control {
                 (GroupOut::Multicast(datagram), Some(socket), Some(multicast)) => {
                     let sent = socket.send_to(datagram, multicast.group);
                     sent.map_err(|source| MulticastError::new(multicast, "send a heartbeat", source))?;
+                    if let Some(unicast) = &unicast {
+                        unicast.send(datagram.clone());
+                    }
                 }
                 _ => pending.push(out),
             }
@@ -127,13 +140,15 @@ impl Control {
         let (datagrams, datagrams_inbox) = mpsc::channel(DATAGRAM_MESSAGES_MAX);
         let (ending, ended) = watch::channel(false);
         let (seen, sight) = watch::channel(Sight::default());
-        let period = config.multicast.as_ref().map(|multicast| multicast.heartbeats.frequency);
+        let period = config.heartbeats().map(|heartbeats| heartbeats.frequency);
         let discovered_at = Instant::now() + period.map_or(Duration::ZERO, |period| period + period / 4);
         let task = Task {
             group,
             chain,
             views: Arc::clone(&views),
             multicast: config.multicast.map(|config| McastSocket { config, socket, reopen_at: None, errors: 0 }),
+            unicast,
+            searches,
             datagrams,
             probes: JoinSet::new(),
             flying: HashMap::new(),
@@ -282,6 +297,8 @@ struct WatchHandle {
 enum Event {
     Command(Command),
     Datagram(io::Result<SocketAddr>),
+    Heartbeat(SocketAddr, Bytes),
+    Discovered(Source, Vec<Listed>),
     Probed(Probed),
     WatchEnded { member: MemberId, serial: u64, by_peer: bool },
     Contacted { to: MemberId, reached: bool },
@@ -295,6 +312,8 @@ struct Task {
     chain: Chain,
     views: Arc<Views>,
     multicast: Option<McastSocket>,
+    unicast: Option<Unicast>,
+    searches: Searches,
     datagrams: mpsc::Sender<Message>,
     probes: JoinSet<Probed>,
     /// Which probe a task is, should it fail to say so itself.
@@ -354,6 +373,8 @@ impl Task {
                 *length = received.as_ref().map_or(0, |(length, _)| *length);
                 Event::Datagram(received.map(|(_, from)| from))
             }
+            (from, heartbeat) = heard(self.unicast.as_mut()) => Event::Heartbeat(from, heartbeat),
+            (source, list) = self.searches.next() => Event::Discovered(source, list),
             Some(probed) = self.probes.join_next_with_id() => match probed {
                 Ok((task, probed)) => {
                     self.flying.remove(&task);
@@ -396,6 +417,8 @@ impl Task {
             Event::Datagram(Ok(from)) => {
                 self.group.datagram_received(now, from, &Bytes::copy_from_slice(datagram));
             }
+            Event::Heartbeat(from, heartbeat) => self.group.datagram_received(now, from, &heartbeat),
+            Event::Discovered(source, list) => self.group.discovered(now, source, &list),
             Event::Datagram(Err(error)) => self.socket_failed(now.mono, &error),
             Event::Probed(Probed { id, verdict, stream }) => {
                 self.landed = stream.map(|stream| (id, stream));
@@ -517,6 +540,9 @@ impl Task {
     }
 
     fn multicast(&mut self, datagram: &Bytes) {
+        if let Some(unicast) = &self.unicast {
+            unicast.send(datagram.clone());
+        }
         let Some(McastSocket { config, socket: Some(socket), errors, .. }) = &mut self.multicast else { return };
         match socket.try_send_to(datagram, config.group) {
             Ok(_) => *errors = 0,
@@ -559,6 +585,9 @@ impl Task {
         let flushed = async {
             while self.watching.join_next().await.is_some() {}
             while self.notices.join_next().await.is_some() {}
+            if let Some(unicast) = self.unicast.take() {
+                unicast.flushed().await;
+            }
         };
         let _ = tokio::time::timeout(STOP_MAX, flushed).await; // the rest is aborted with its set
     }
@@ -567,6 +596,13 @@ impl Task {
 async fn receive(socket: Option<&UdpSocket>, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
     match socket {
         Some(socket) => socket.recv_from(buffer).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn heard(unicast: Option<&mut Unicast>) -> (SocketAddr, Bytes) {
+    match unicast {
+        Some(unicast) => unicast.received().await,
         None => std::future::pending().await,
     }
 }

@@ -26,4 +26,5 @@ pub(crate) mod service;
 mod threads;
 pub(crate) mod tls;
 pub(crate) mod udp;
+mod unicast;
 pub(crate) mod waiters;

@@ -23,4 +23,5 @@ mod tls;
 mod tomcat;
 mod transport;
 mod udp;
+mod unicast;
 mod view;

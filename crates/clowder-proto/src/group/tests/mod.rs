@@ -1,5 +1,6 @@
 //! One group in a world made of values: what goes in, what came out, and a clock that moves when it is told to.
 
+mod discovered;
 mod domains;
 mod heartbeats;
 mod named;
@@ -47,6 +48,11 @@ pub(super) fn multicast() -> GroupConfig {
 
 pub(super) fn configured(members: &[Member]) -> GroupConfig {
     GroupConfig { configured: members.to_vec(), ..GroupConfig::default() }
+}
+
+/// The list of a cloud's directory, everybody in it ready.
+pub(super) fn list(members: &[Member]) -> Vec<Listed> {
+    members.iter().map(|member| Listed { id: member.id.clone(), ready: true }).collect()
 }
 
 /// Everything that came out and was not looked at yet.

@@ -22,6 +22,8 @@ enum Mode {
     Static,
     Both,
     Service,
+    /// Each node asks a directory who is there, and gets an answer now and then.
+    Cloud,
 }
 
 impl Mode {
@@ -38,6 +40,7 @@ enum Event {
     Service { to: Process, message: Message },
     Contacted { at: Process, to: MemberId, reached: bool },
     WatchLost { at: Process, member: MemberId },
+    List { to: Process },
     Fault,
 }
 
@@ -149,6 +152,22 @@ impl Net {
         self.goodbyes.remove(&local.id);
         self.nodes[node].group = Some(Group::new(config, local, self.now));
         self.drain(node);
+        if self.mode == Mode::Cloud {
+            self.later(Duration::ZERO, Event::List { to: self.process(node) });
+        }
+    }
+
+    /// The directory knows who runs, if it answers.
+    fn list(&mut self, to: Process) {
+        if self.calm || self.roll(3) > 0 {
+            let up = (0..NODES).filter(|node| self.nodes[*node].group.is_some());
+            let list: Vec<Listed> =
+                up.map(|node| Listed { id: self.identity(node).id, ready: self.calm || node % 2 == 0 }).collect();
+            let source = Source::new(0).expect("the first one");
+            self.tell(to.node, |group, now| group.discovered(now, source, &list));
+        }
+        let pause = ms(800 + self.roll(400));
+        self.later(pause, Event::List { to });
     }
 
     /// The process ends, with or without having said goodbye: the system closes its connections.
@@ -275,6 +294,7 @@ impl Net {
                 LeftReason::Goodbye => self.goodbyes.contains(&member.id),
                 LeftReason::Dead(_) | LeftReason::Expired(_) => self.failed_probes.contains(&(at, member.id.clone())),
                 LeftReason::Replaced => self.nodes[Net::node_of(&member.id)].life > 1,
+                LeftReason::Unlisted => self.mode == Mode::Cloud && self.dead_since.contains_key(&member.id),
                 LeftReason::OtherDomain => false,
             };
             assert!(justified, "seed {}: {at:?} removed {member} without a cause: {reason:?}", self.seed);
@@ -352,6 +372,7 @@ impl Net {
             Event::WatchLost { at, member } if self.is_up(at) => {
                 self.tell(at.node, |group, now| group.watch_lost(now, &member));
             }
+            Event::List { to } if self.is_up(to) => self.list(to),
             Event::Service { to, message } if self.is_up(to) => {
                 let said = received(&message);
                 self.tell(to.node, |group, now| group.service_received(now, &message.from, said));
@@ -361,6 +382,7 @@ impl Net {
             }
             Event::Fault => self.fault(),
             Event::Verdict { .. }
+            | Event::List { .. }
             | Event::Notice { .. }
             | Event::Service { .. }
             | Event::Contacted { .. }
@@ -444,6 +466,11 @@ fn groups_of_static_members_survive_faults_and_converge() {
 #[test]
 fn groups_found_both_ways_survive_faults_and_converge() {
     simulate(Mode::Both, 2000..2020);
+}
+
+#[test]
+fn groups_found_in_a_directory_survive_faults_and_converge() {
+    simulate(Mode::Cloud, 4000..4030);
 }
 
 #[test]

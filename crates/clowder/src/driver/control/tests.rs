@@ -33,7 +33,8 @@ impl Node {
     pub(super) fn start(listener: TcpListener, me: StaticMember, config: MembershipConfig) -> Node {
         let extension = Capabilities::ALL.encode();
         let local = Member { extension, ..Member::new(me.addr, me.unique_id) };
-        let control = Arc::new(Control::start(config, Chain::default(), local.clone(), Limits::default()).unwrap());
+        let control = Control::start(config, Chain::default(), local.clone(), Limits::default(), Searches::none());
+        let control = Arc::new(control.unwrap());
         let receiver = tokio::spawn(accept(listener, Arc::clone(&control))).abort_handle();
         Node { control, local, receiver }
     }
