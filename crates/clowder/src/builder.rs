@@ -289,11 +289,17 @@ impl ChannelBuilder {
         let changes = control.changes();
         let multicast = control.datagram_messages();
         let link = config::link(&limits, &self.timeouts, self.failed_ack_is_error);
-        let settings = Settings { limits, timeouts: self.timeouts, link, sockets: self.sockets, tls };
+        let settings = Settings {
+            limits,
+            timeouts: self.timeouts,
+            link,
+            sockets: self.sockets,
+            tls,
+            encoder: Encoder::new(&local),
+        };
         let env = Env::new(handle.clone(), settings, chain, control, coordination, datagrams);
         let channel = Channel::new(Inner {
             env: Arc::clone(&env),
-            encoder: Encoder::new(&local),
             local,
             tasks: OnceLock::new(),
             stopped: watch::Sender::new(false),

@@ -23,7 +23,7 @@ use crate::inbox::Inbox;
 use crate::leader::Leaders;
 use crate::outgoing::{Outbound, Planned};
 use crate::route::Listener;
-use crate::send::{Encoder, Part, PartState, Parts, Pending, Receipt, SendOptions, Target};
+use crate::send::{Part, PartState, Parts, Pending, Receipt, SendOptions, Target};
 use crate::view::{View, ViewChanges};
 use crate::way::Via;
 
@@ -40,7 +40,6 @@ pub struct Channel {
 pub(crate) struct Inner {
     pub(crate) env: Arc<Env>,
     pub(crate) local: Member,
-    pub(crate) encoder: Encoder,
     /// Ended with the channel. Set once, when it starts.
     pub(crate) tasks: OnceLock<Vec<AbortHandle>>,
     pub(crate) stopped: watch::Sender<bool>,

@@ -134,16 +134,19 @@ impl Inner {
     }
 
     fn frame(&self, draft: &Draft) -> Result<Bytes, Failure> {
-        if self.encoder.frame_len(draft.body.len()) > self.env.limits.wire.frame_bytes_max {
+        if self.env.encoder.frame_len(draft.body.len()) > self.env.limits.wire.frame_bytes_max {
             return Err(Failure::TooLarge);
         }
-        Ok(self.encoder.frame(draft))
+        Ok(self.env.encoder.frame(draft))
     }
 
     fn legs(&self, plan: &Plan, targets: usize, via: Via) -> Result<Vec<Leg>, Failure> {
         let mut legs = Vec::new();
         for (parcel, one) in plan.parcels.iter().enumerate() {
-            let frame = self.frame(&one.draft)?;
+            let mut frame = self.frame(&one.draft)?;
+            if via != Via::Tcp {
+                frame = self.env.encoder.plain(&frame);
+            }
             let to = one.targets.indices(targets);
             if via != Via::Multicast {
                 legs.extend(to.map(|target| Leg { parcel, targets: target..target + 1, frame: frame.clone() }));

@@ -149,6 +149,11 @@ impl Member {
         }
     }
 
+    /// The record says that this member is a Clowder node.
+    pub fn is_clowder(&self) -> bool {
+        self.capabilities() != Capabilities::default()
+    }
+
     /// The record says that this member is shutting down.
     pub fn is_shutting_down(&self) -> bool {
         self.command == SHUTDOWN_COMMAND

@@ -26,6 +26,7 @@ use crate::config::{ChannelLimits, Timeouts};
 use crate::inbox::Queue;
 use crate::metrics::Metrics;
 use crate::route::Router;
+use crate::send::Encoder;
 use crate::transport::Sockets;
 
 /// The time for the machines.
@@ -48,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) link: LinkConfig,
     pub(crate) sockets: Sockets,
     pub(crate) tls: Option<Tls>,
+    pub(crate) encoder: Encoder,
 }
 
 /// One channel's state, without the handles that keep it running.
@@ -59,6 +61,7 @@ pub(crate) struct Env {
     pub(crate) sockets: Sockets,
     pub(crate) datagrams: Datagrams,
     pub(crate) chain: Chain,
+    pub(crate) encoder: Encoder,
     /// For peers that have a secure port.
     pub(crate) tls: Option<Tls>,
     pub(crate) metrics: Metrics,
@@ -90,13 +93,14 @@ impl Env {
         coordination: Coordination,
         datagrams: Datagrams,
     ) -> Arc<Env> {
-        let Settings { limits, timeouts, link, sockets, tls } = settings;
+        let Settings { limits, timeouts, link, sockets, tls, encoder } = settings;
         let env = Arc::new(Env {
             handle,
             link,
             sockets,
             datagrams,
             chain,
+            encoder,
             tls,
             metrics: Metrics::new(),
             control,

@@ -165,6 +165,7 @@ impl Peer {
 
     /// Hand a frame with reserved room to the link. Returns the slot of a future.
     pub(crate) fn queue(self: &Arc<Self>, frame: Bytes, acked: bool, order: Order, wanted: Wanted) -> Option<u32> {
+        let frame = if self.is_pipelined() { frame } else { self.plain(&frame) };
         let bytes = frame.len();
         let mut state = self.lock();
         let slot = match wanted {
@@ -184,6 +185,13 @@ impl Peer {
         drop(state);
         self.finish(after);
         slot
+    }
+
+    /// A frame for one that is no Clowder node, as far as is known. It takes less room than was reserved for it.
+    fn plain(&self, frame: &Bytes) -> Bytes {
+        let plain = self.env.encoder.plain(frame);
+        self.room.add_permits((self.permits(frame.len()) - self.permits(plain.len())) as usize);
+        plain
     }
 
     /// The outcome of a slot, once.
