@@ -179,7 +179,7 @@ async fn what_does_not_fit_one_datagram_fails_with_the_limit() {
         assert_eq!(failures(result), [SendFailure::DatagramTooLarge]);
     }
     assert!(SendFailure::DatagramTooLarge.to_string().contains("65,507"));
-    // Differs from Tomcat: nothing that is sent afterwards suffers.
+    // Nothing that is sent afterwards suffers.
     let pending = from.submit([to.local()], "over TCP", SendOptions::USE_ACK);
     next(&mut inbox).await.done();
     patiently(pending).await.unwrap();
