@@ -293,6 +293,7 @@ impl Voyage {
         let datagram = match self.via {
             Via::Tcp => return self.inner.peer(member()).map(Way::Peer),
             _ if env.stopped() => Err(Failure::Closed),
+            _ if env.requires_tls() => Err(Failure::NoSecurePort), // datagrams have no TLS
             Via::Multicast => env.datagrams.to_group(leg.frame.len()),
             Via::Udp => {
                 // The record of the view knows more than one that a caller kept, unless nothing came from the member.

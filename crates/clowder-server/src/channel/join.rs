@@ -31,6 +31,8 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
         multicast: args.multicast,
         multicast_interface: args.multicast_interface,
         domain,
+        #[cfg(feature = "tls")]
+        tls: &args.tls,
     };
     let mut builder = cluster::builder(&membership).await?;
     if let (None, Some(multicast)) = (args.multicast, file.multicast) {

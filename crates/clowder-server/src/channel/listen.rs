@@ -132,6 +132,9 @@ impl Listener {
         self.totals.refused += 1;
         print(&match refusal {
             Refusal::Connection { peer, kind } => json!({ "event": "refused", "peer": peer, "kind": kind }),
+            Refusal::Tls { peer, kind, reason } => {
+                json!({ "event": "refused", "peer": peer, "kind": kind, "reason": reason })
+            }
             Refusal::Message { peer, from, interceptor, kind } => json!({
                 "event": "refused",
                 "peer": peer,

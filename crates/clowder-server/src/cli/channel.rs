@@ -81,6 +81,10 @@ pub(crate) struct EndArgs {
     #[arg(long, value_name = "CHAIN", default_value = "")]
     pub(crate) chain: ChainSource,
 
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    pub(crate) tls: super::TlsArgs,
+
     /// End when standard input ends: how a parent process keeps its children from outliving it.
     #[arg(long, hide = true)]
     pub(crate) end_with_stdin: bool,
