@@ -4,6 +4,8 @@
 //! everything that can be refused without touching the machine is refused here, with exit code 2.
 
 mod channel;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -14,6 +16,8 @@ use crate::channel::chain_text;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use channel::{ChainSource, ChannelArgs, ChannelKind, EndArgs, ListenArgs, SendArgs};
+#[cfg(feature = "tls")]
+pub(crate) use tls::TlsArgs;
 
 /// `clowder`, with everything behind it.
 #[derive(Debug, Parser)]
@@ -73,7 +77,8 @@ pub(crate) enum Command {
     Beside Tomcats with <Cluster className=\"org.apache.catalina.ha.tcp.SimpleTcpCluster\"/> and nothing else,\n  \
     whose application is deployed as /shop:\n    \
       clowder node --cluster 10.0.0.3:4000 --multicast 228.0.0.4:45564 --context /shop\n\n\
-    The cluster's protocol knows no passwords: bind --cluster to a network that only the members reach.\n\
+    The cluster's protocol knows no passwords: bind --cluster to a network that only the members reach. Between Clowder \
+    nodes --tls-cert and its companions encrypt messages and tell members from strangers.\n\
     On standard output appears one line, READY http=ADDR cluster=ADDR, as soon as requests are answered from the \
     cluster's state. SIGTERM and Ctrl-C take leave of the cluster, finish running requests and exit with 0.")]
 pub(crate) struct NodeArgs {
@@ -133,6 +138,10 @@ pub(crate) struct NodeArgs {
     /// How long running requests may take to finish after SIGTERM or Ctrl-C, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) drain: Duration,
+
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 
     /// End when standard input ends: how a parent process keeps its nodes from outliving it.
     #[arg(long, hide = true)]
@@ -201,6 +210,10 @@ pub(crate) struct BenchChannelArgs {
     #[arg(long, value_name = "HOST:PORT/HEX32")]
     pub(crate) target: Option<Peer>,
 
+    /// Who reads in the receiver that is started: tasks of the runtime, or a thread for each connection.
+    #[arg(long, value_name = "KIND", default_value = "async", conflicts_with = "target")]
+    pub(crate) receiver: ReceiverMode,
+
     /// The chain of both ends, as `clowder channel` takes it. Repeat it: the chains are compared, each case of one with
     /// the same case of the others right behind it.
     #[arg(long, value_name = "CHAIN", value_parser = chain)]
@@ -261,6 +274,10 @@ pub(crate) struct BenchReceiverArgs {
     /// The chain.
     #[arg(long, default_value = "", value_parser = chain)]
     pub(crate) chain: String,
+
+    /// Who reads.
+    #[arg(long, default_value = "async")]
+    pub(crate) receiver: ReceiverMode,
 }
 
 /// Options of `clowder decode`.
@@ -329,6 +346,25 @@ impl fmt::Display for Replication {
             Replication::Sync => "sync",
             Replication::Async => "async",
         })
+    }
+}
+
+/// Who reads the connections of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReceiverMode {
+    /// Tasks of the runtime.
+    Async,
+    /// A thread for each connection.
+    Threads,
+}
+
+impl ReceiverMode {
+    /// As the command line has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ReceiverMode::Async => "async",
+            ReceiverMode::Threads => "threads",
+        }
     }
 }
 

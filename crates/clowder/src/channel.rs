@@ -267,6 +267,17 @@ impl Channel {
         self.inner.submit(planned, targets, Box::new(done));
     }
 
+    /// Read the files of [`TlsConfig`](crate::TlsConfig) again: for a new certificate, or other CAs. Connections that are
+    /// made from now on use them; those that are open stay, also if their certificate would not be accepted any more.
+    /// Reads three small files, and may block for as long as that takes.
+    ///
+    /// # Errors
+    /// The files cannot be used, and nothing changes; or the channel was started without TLS.
+    #[cfg(feature = "tls")]
+    pub fn reload_tls(&self) -> Result<(), crate::TlsError> {
+        self.inner.env.tls.as_ref().ok_or(crate::TlsError::NotConfigured)?.reload()
+    }
+
     /// Say goodbye, send what is queued (for at most [`Timeouts::drain`](crate::Timeouts::drain)), close everything.
     /// What is unfinished then fails; inboxes end.
     pub async fn stop(&self) {

@@ -31,10 +31,15 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
         multicast: args.multicast,
         multicast_interface: args.multicast_interface,
         domain,
+        #[cfg(feature = "tls")]
+        tls: &args.tls,
     };
     let mut builder = cluster::builder(&membership).await?;
     if let (None, Some(multicast)) = (args.multicast, file.multicast) {
         builder = builder.multicast(multicast);
+    }
+    if let Some(udp) = &args.udp {
+        builder = builder.udp(udp.as_str());
     }
     let names = file.chain.layers.iter().map(LayerConfig::name).collect();
     let channel = cluster::started(builder.timeouts(file.timeouts).chain(file.chain), &listen).await?;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clowder::view::{Left, ViewChange};
-use clowder::{Channel, Delivery, Member, Refusal};
+use clowder::{Channel, Delivery, Leadership, Member, Refusal};
 use clowder_proto::group::LeftReason;
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,7 @@ pub(super) async fn run(args: ListenArgs) -> Result<()> {
     let mut end = End::new(args.end.end_with_stdin)?;
     let (channel, layers) = join::start(&args.end, CLUSTER).await?;
     let mut inbox = channel.inbox();
-    let (mut views, mut refusals) = (channel.views(), channel.refusals());
+    let (mut views, mut refusals, mut leaders) = (channel.views(), channel.refusals(), channel.leaders());
     let mut listener = Listener { args, totals: Totals::default() };
     let mut reads = print(&ready(&channel, &layers))?;
     for member in views.view().members() {
@@ -38,6 +38,7 @@ pub(super) async fn run(args: ListenArgs) -> Result<()> {
                 break;
             }
             Some(change) = views.next() => reads = listener.members(&change)?,
+            Some(leadership) = leaders.next() => reads = print(&leader(&leadership, channel.local()))?,
             Some(refusal) = refusals.next() => reads = listener.refused(&refusal)?,
             Some(delivery) = inbox.recv() => reads = listener.received(delivery)?,
             else => break,
@@ -86,6 +87,17 @@ fn joined(member: &Member) -> Value {
     Value::Object(event)
 }
 
+fn leader(agreed: &Leadership, local: &Member) -> Value {
+    let members: Vec<_> = agreed.members.iter().map(|member| name(&member.id)).collect();
+    json!({
+        "event": "leader",
+        "leader": name(&agreed.leader.id),
+        "self": agreed.leader == *local,
+        "view": members,
+        "view_id": agreed.view_id.map(|id| id.to_string()),
+    })
+}
+
 struct Listener {
     args: ListenArgs,
     totals: Totals,
@@ -132,6 +144,9 @@ impl Listener {
         self.totals.refused += 1;
         print(&match refusal {
             Refusal::Connection { peer, kind } => json!({ "event": "refused", "peer": peer, "kind": kind }),
+            Refusal::Tls { peer, kind, reason } => {
+                json!({ "event": "refused", "peer": peer, "kind": kind, "reason": reason })
+            }
             Refusal::Message { peer, from, interceptor, kind } => json!({
                 "event": "refused",
                 "peer": peer,

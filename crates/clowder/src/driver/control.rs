@@ -221,6 +221,11 @@ impl Control {
         true
     }
 
+    /// The message is for the control plane.
+    pub(crate) fn is_notice(&self, message: &Message) -> bool {
+        Notice::of(message, &self.detector).is_some()
+    }
+
     /// The id of the static membership service, if it runs.
     pub(crate) fn membership_id(&self) -> Option<&Bytes> {
         self.membership_id.as_ref()

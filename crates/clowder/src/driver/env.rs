@@ -21,6 +21,7 @@ use super::datagrams::Datagrams;
 use super::linger::LastHeard;
 use super::peer::Peer;
 use super::refused::Refusals;
+use super::tls::Tls;
 use crate::config::{ChannelLimits, Timeouts};
 use crate::inbox::Queue;
 use crate::metrics::Metrics;
@@ -46,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) timeouts: Timeouts,
     pub(crate) link: LinkConfig,
     pub(crate) sockets: Sockets,
+    pub(crate) tls: Option<Tls>,
 }
 
 /// One channel's state, without the handles that keep it running.
@@ -57,6 +59,8 @@ pub(crate) struct Env {
     pub(crate) sockets: Sockets,
     pub(crate) datagrams: Datagrams,
     pub(crate) chain: Chain,
+    /// For peers that have a secure port.
+    pub(crate) tls: Option<Tls>,
     pub(crate) metrics: Metrics,
     pub(crate) control: Control,
     pub(crate) coordination: Coordination,
@@ -86,13 +90,14 @@ impl Env {
         coordination: Coordination,
         datagrams: Datagrams,
     ) -> Arc<Env> {
-        let Settings { limits, timeouts, link, sockets } = settings;
+        let Settings { limits, timeouts, link, sockets, tls } = settings;
         let env = Arc::new(Env {
             handle,
             link,
             sockets,
             datagrams,
             chain,
+            tls,
             metrics: Metrics::new(),
             control,
             coordination,
@@ -121,7 +126,7 @@ impl Env {
             let peer = Arc::clone(peer);
             drop(peers);
             if !member.extension.is_empty() && !peer.is_pipelined() {
-                peer.announced(member.capabilities());
+                peer.heard(member);
             }
             return Some(peer);
         }
@@ -137,11 +142,11 @@ impl Env {
         Some(Arc::clone(peer))
     }
 
-    /// A member's record arrived: if messages go to it, its capabilities matter.
+    /// A member's record arrived: if messages go to it, its capabilities and ports matter.
     pub(crate) fn heard(&self, member: &Member) {
         let peer = self.peers.read().unwrap_or_else(PoisonError::into_inner).get(&member.id).cloned();
         if let Some(peer) = peer {
-            peer.announced(member.capabilities());
+            peer.heard(member);
         }
     }
 
@@ -168,6 +173,11 @@ impl Env {
         for peer in closed {
             peer.close();
         }
+    }
+
+    /// Messages come and go over TLS, or not at all.
+    pub(crate) fn requires_tls(&self) -> bool {
+        self.tls.as_ref().is_some_and(Tls::requires)
     }
 
     pub(crate) fn stopped(&self) -> bool {

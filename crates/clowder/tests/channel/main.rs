@@ -3,11 +3,6 @@
 
 #![allow(clippy::unwrap_used)] // in tests a panic is the right report
 
-use clowder::ReceiverKind;
-
-/// Who reads in these tests; `threads.rs` runs them with threads.
-const RECEIVER: ReceiverKind = ReceiverKind::Async;
-
 mod counts;
 mod nodes;
 mod proxy;
@@ -23,6 +18,9 @@ mod multicast;
 mod ordering;
 mod outcomes;
 mod stop;
+#[cfg(feature = "tls")]
+mod tls;
 mod tomcat;
+mod transport;
 mod udp;
 mod view;
