@@ -29,6 +29,9 @@ pub(super) async fn run(args: ListenArgs) -> Result<()> {
     for member in views.view().members() {
         reads &= print(&joined(member))?;
     }
+    if let Some(agreed) = leaders.current() {
+        reads &= print(&leader(&agreed, channel.local()))?;
+    }
     while reads {
         // Members first: who sends has joined.
         tokio::select! {
