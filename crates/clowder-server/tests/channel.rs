@@ -181,6 +181,16 @@ fn who_joins_and_leaves_is_told_with_the_reason() {
 }
 
 #[test]
+fn who_leads_is_told_with_a_coordinator() {
+    let listener = Listener::start(&["--chain", "coordinator"]);
+    let event = listener.event("leader");
+    assert_eq!((&event["leader"], &event["self"]), (&json!(listener.name), &json!(true)));
+    assert_eq!(event["view"], json!([listener.name]));
+    assert_eq!(event["view_id"].as_str().map(str::len), Some(32));
+    listener.summary();
+}
+
+#[test]
 fn without_receivers_a_message_goes_to_all_members() {
     let listeners = [Listener::start(&[]), Listener::start(&[])];
     let (lines, ok) = outcomes(&["--peer", &listeners[0].name, "--peer", &listeners[1].name, "--text", "all"]);

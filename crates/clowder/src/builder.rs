@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
-use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
+use clowder_proto::chain::{Chain, ChainConfig, Flush, LayerConfig};
 use clowder_proto::election::CoordinatorConfig;
 use clowder_proto::wire::{Capabilities, Member};
 use tokio::runtime::Handle;
@@ -252,12 +252,7 @@ impl ChannelBuilder {
     /// Outside of a tokio runtime.
     pub async fn start(self) -> Result<Channel, StartError> {
         let handle = Handle::current();
-        let mut chain = self.chain.clone();
-        self.membership.place(&mut chain);
-        let (chain, warnings) = chain.build()?;
-        for warning in warnings {
-            tracing::warn!("{warning}");
-        }
+        let chain = self.layers()?;
         let mut membership = self.membership.clone();
         membership.apply(&self.chain);
         let tls = self.load_tls()?;
@@ -330,6 +325,17 @@ impl ChannelBuilder {
         }
         channel.runs(tasks);
         Ok(channel)
+    }
+
+    /// The chain, with what was configured apart from it.
+    fn layers(&self) -> Result<Chain, StartError> {
+        let mut chain = self.chain.clone();
+        self.membership.place(&mut chain);
+        let (chain, warnings) = chain.build()?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(chain)
     }
 
     #[cfg(feature = "tls")]

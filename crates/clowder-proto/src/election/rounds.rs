@@ -227,19 +227,28 @@ impl Election {
     /// A leader's word.
     ///
     /// Tomcat: `handleViewConf`: accepted from anybody, unless the view has its id already. Differs from Tomcat: a view
-    /// without this node is not its view, and one of an earlier election of the same node came late. Tests: a_view_without_us_is_not_ours, a_confirmation_that_was_overtaken_is_late.
+    /// without this node is not its view, and one of an earlier election of the same node came late; a Tomcat that
+    /// gets a copy of its token confirms it twice, and the second list counts if it is the membership. Tests:
+    /// a_view_without_us_is_not_ours, a_confirmation_that_was_overtaken_is_late,
+    /// a_list_that_was_confirmed_twice_counts_if_it_is_the_membership.
     pub(super) fn confirmed(&mut self, now: Instant, message: ElectionMessage) {
-        let current = self.view.as_ref().and_then(|view| view.id);
-        let late = current.is_some_and(|current| current == message.id || message.id.is_before(current));
-        if late || !message.members.contains(&self.local) {
-            return;
-        }
-        if let Some(view) = self.view.take_if(|view| view.members.len() > 1) {
-            self.propose(view);
-        }
         let mut members = message.members;
         members.sort_by(|a, b| a.id.cmp(&b.id));
         members.dedup();
+        let current = self.view.as_ref().and_then(|view| view.id);
+        let late = current.is_some_and(|current| message.id.is_before(current));
+        if late || !members.contains(&self.local) {
+            return;
+        }
+        if current == Some(message.id) && !members.iter().map(|member| &member.id).eq(self.ids()) {
+            return self.propose(AgreedView { id: current, members });
+        }
+        if self.view.as_ref().is_some_and(|view| view.id == Some(message.id) && view.members == members) {
+            return;
+        }
+        if let Some(view) = self.view.take().filter(|view| view.members.len() > 1) {
+            self.propose(view);
+        }
         let leader = members.first().map(|member| member.id.clone());
         self.publish(message.id, members);
         if matches!(self.phase, Phase::Running { id, .. } if id == message.id || leader < Some(self.local.id.clone())) {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clowder::view::{Left, ViewChange};
-use clowder::{Channel, Delivery, Member, Refusal};
+use clowder::{Channel, Delivery, Leadership, Member, Refusal};
 use clowder_proto::group::LeftReason;
 use serde_json::{Map, Value, json};
 
@@ -23,11 +23,14 @@ pub(super) async fn run(args: ListenArgs) -> Result<()> {
     let mut end = End::new(args.end.end_with_stdin)?;
     let (channel, layers) = join::start(&args.end, CLUSTER).await?;
     let mut inbox = channel.inbox();
-    let (mut views, mut refusals) = (channel.views(), channel.refusals());
+    let (mut views, mut refusals, mut leaders) = (channel.views(), channel.refusals(), channel.leaders());
     let mut listener = Listener { args, totals: Totals::default() };
     let mut reads = print(&ready(&channel, &layers))?;
     for member in views.view().members() {
         reads &= print(&joined(member))?;
+    }
+    if let Some(agreed) = leaders.current() {
+        reads &= print(&leader(&agreed, channel.local()))?;
     }
     while reads {
         // Members first: who sends has joined.
@@ -38,6 +41,7 @@ pub(super) async fn run(args: ListenArgs) -> Result<()> {
                 break;
             }
             Some(change) = views.next() => reads = listener.members(&change)?,
+            Some(leadership) = leaders.next() => reads = print(&leader(&leadership, channel.local()))?,
             Some(refusal) = refusals.next() => reads = listener.refused(&refusal)?,
             Some(delivery) = inbox.recv() => reads = listener.received(delivery)?,
             else => break,
@@ -84,6 +88,17 @@ fn joined(member: &Member) -> Value {
         event.insert("domain".into(), json!(String::from_utf8_lossy(&member.domain)));
     }
     Value::Object(event)
+}
+
+fn leader(agreed: &Leadership, local: &Member) -> Value {
+    let members: Vec<_> = agreed.members.iter().map(|member| name(&member.id)).collect();
+    json!({
+        "event": "leader",
+        "leader": name(&agreed.leader.id),
+        "self": agreed.leader == *local,
+        "view": members,
+        "view_id": agreed.view_id.map(|id| id.to_string()),
+    })
 }
 
 struct Listener {

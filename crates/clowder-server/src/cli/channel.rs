@@ -94,7 +94,7 @@ pub(crate) struct EndArgs {
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = "The first line is {\"event\":\"ready\",…} with the member's name as others write it \
     behind --to or --peer. Then one line for each event: \"message\", \"joined\", \"left\" with its reason, \"refused\" \
-    for what was not delivered. SIGTERM and Ctrl-C take leave of the others; the last line is \
+    for what was not delivered, \"leader\" with a coordinator in the chain. SIGTERM and Ctrl-C take leave of the others; the last line is \
     {\"event\":\"summary\",…}.\n\n\
     Messages made by `clowder channel send --size` carry numbers and a checksum. They are shown as \"numbered\", and \
     the summary counts those that were lost, repeated, overtaken and damaged.\n\n\

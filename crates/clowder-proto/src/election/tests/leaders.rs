@@ -113,6 +113,24 @@ fn a_confirmation_is_accepted_from_anybody_once() {
 }
 
 #[test]
+fn a_list_that_was_confirmed_twice_counts_if_it_is_the_membership() {
+    let mut world = World::agreed(2, &[1, 3], id(1));
+    world.see(&[1, 3, 4]);
+    world.hear(&confirmation(1, &[1, 2, 3, 4], id(1)));
+    assert_eq!(world.take_view(), (id(1), members(&[1, 2, 3, 4])));
+    world.hear(&confirmation(1, &[1, 2, 3], id(1)));
+    world.assert_silent();
+    // If we see the member later than the Tomcat: once it has had its chance to say it again.
+    let mut world = World::agreed(2, &[1, 3], id(1));
+    world.hear(&confirmation(1, &[1, 2, 3, 4], id(1)));
+    world.reaches.clear();
+    world.assert_silent();
+    world.see(&[1, 3, 4]);
+    world.pass(ElectionConfig::default().election_timeout * 2);
+    assert_eq!(world.take_view(), (id(1), members(&[1, 2, 3, 4])));
+}
+
+#[test]
 fn a_view_is_sorted_and_has_nobody_twice() {
     let mut world = World::new(2, &[1, 3]);
     world.hear(&confirmation(1, &[3, 1, 2, 3], id(2)));
