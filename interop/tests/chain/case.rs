@@ -191,4 +191,4 @@ impl Pair {
 }
 
 /// The interceptor sets one of them when it compresses.
-const GZIP: u32 = 256 | 2048;
+const GZIP: u32 = 256 | 1024 | 2048;

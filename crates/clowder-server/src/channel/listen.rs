@@ -1,13 +1,13 @@
 //! `clowder channel listen`: one line for each event.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clowder::view::{Left, ViewChange};
 use clowder::{Channel, Delivery, Member, Refusal};
 use clowder_proto::group::LeftReason;
 use serde_json::{Map, Value, json};
 
 use super::numbered::{Account, Numbered};
-use super::{join, name, print, sha256};
+use super::{join, name, print, rpc, sha256};
 use crate::cli::ListenArgs;
 use crate::end::End;
 
@@ -24,6 +24,9 @@ pub(super) async fn run(args: ListenArgs) -> Result<()> {
     let (channel, layers) = join::start(&args.end, CLUSTER).await?;
     let mut inbox = channel.inbox();
     let (mut views, mut refusals) = (channel.views(), channel.refusals());
+    let ids = args.rpc_ids.iter();
+    let _answering: Vec<_> =
+        ids.map(|id| rpc::answer(&channel, id, args.reply)).collect::<Result<_, _>>().context("--rpc-id")?;
     let mut listener = Listener { args, totals: Totals::default() };
     let mut reads = print(&ready(&channel, &layers))?;
     for member in views.view().members() {
