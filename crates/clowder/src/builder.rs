@@ -1,25 +1,28 @@
 //! Configures and starts a node.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
-use clowder_proto::wire::{Capabilities, Member, Message};
+use clowder_proto::election::CoordinatorConfig;
+use clowder_proto::wire::{Capabilities, Member};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::channel::{Channel, Inner};
-use crate::config::{ChannelLimits, Timeouts};
-use crate::driver::control::Control;
-use crate::driver::deliver::Batch;
-use crate::driver::env::Env;
-use crate::driver::{accept, held, net, service};
+use crate::config::{self, ChannelLimits, Timeouts};
+use crate::driver::control::{Control, StartError as MembershipError};
+use crate::driver::datagrams::Datagrams;
+use crate::driver::env::{Env, Settings};
+use crate::driver::{accept, coordinator, held, net, service, udp};
 use crate::error::StartError;
 use crate::membership::{MembershipConfig, Multicast, StaticMember, StaticService};
 use crate::rpc;
 use crate::send::Encoder;
+use crate::transport::{ReceiverKind, Sockets, TransportConfig};
 use crate::view::ViewChanges;
 
 /// An address that no packet goes to; asking for the way to it shows the address that others would see.
@@ -30,6 +33,11 @@ const ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2
 pub struct ChannelBuilder {
     listen: String,
     announce: Option<SocketAddr>,
+    udp: Option<String>,
+    secure_port: Option<u16>,
+    receiver: ReceiverKind,
+    sockets: Sockets,
+    failed_ack_is_error: bool,
     unique_id: Option<[u8; 16]>,
     domain: Bytes,
     payload: Bytes,
@@ -44,6 +52,11 @@ impl Default for ChannelBuilder {
         ChannelBuilder {
             listen: "0.0.0.0:4000-4100".to_owned(),
             announce: None,
+            udp: None,
+            secure_port: None,
+            receiver: ReceiverKind::default(),
+            sockets: Sockets::default(),
+            failed_ack_is_error: true,
             unique_id: None,
             domain: Bytes::new(),
             payload: Bytes::new(),
@@ -69,6 +82,43 @@ impl ChannelBuilder {
     #[must_use]
     pub fn announce(mut self, address: SocketAddr) -> Self {
         self.announce = Some(address);
+        self
+    }
+
+    /// Receive datagrams too: `ADDRESS:PORT`, or `ADDRESS:FIRST-LAST` for the first free port of a range. Others send
+    /// them to the announced host and this port. Default: not.
+    #[must_use]
+    pub fn udp(mut self, address: impl Into<String>) -> Self {
+        self.udp = Some(address.into());
+        self
+    }
+
+    /// The port for secure connections, which is announced and nothing else, as in Tomcat. Default: none.
+    #[must_use]
+    pub fn secure_port(mut self, port: u16) -> Self {
+        self.secure_port = Some(port);
+        self
+    }
+
+    /// Who reads the connections of others. Default: [`ReceiverKind::Async`].
+    #[must_use]
+    pub fn receiver(mut self, kind: ReceiverKind) -> Self {
+        self.receiver = kind;
+        self
+    }
+
+    /// Everything that Tomcat's `Receiver` and `Transport` say, replacing what was configured before: addresses, ports,
+    /// sockets, the time and the number of attempts to send.
+    #[must_use]
+    pub fn transport(mut self, transport: &TransportConfig) -> Self {
+        let TransportConfig { receiver, sender } = transport;
+        (self.listen, self.announce) = (receiver.listen(), receiver.announce());
+        (self.udp, self.secure_port) = (receiver.udp(), receiver.secure_port);
+        (self.receiver, self.sockets) = (receiver.kind(), transport.sockets());
+        self.limits.lanes = sender.pool_size;
+        (self.timeouts.send, self.timeouts.connect) = (sender.timeout, sender.timeout);
+        self.timeouts.retries_max = sender.max_retry_attempts;
+        self.failed_ack_is_error = sender.throw_on_failed_ack;
         self
     }
 
@@ -137,6 +187,14 @@ impl ChannelBuilder {
         self
     }
 
+    /// Agree on a leader with the other members, all of which need the same. Its place is at the top of the chain unless
+    /// the chain names one. Default: nobody leads.
+    #[must_use]
+    pub fn coordinator(mut self, coordinator: CoordinatorConfig) -> Self {
+        self.membership.coordinator = Some(coordinator);
+        self
+    }
+
     /// The limits of the data path.
     #[must_use]
     pub fn limits(mut self, limits: ChannelLimits) -> Self {
@@ -160,33 +218,36 @@ impl ChannelBuilder {
     /// Outside of a tokio runtime.
     pub async fn start(self) -> Result<Channel, StartError> {
         let handle = Handle::current();
-        let (chain, warnings) = self.chain.build()?;
+        let mut chain = self.chain.clone();
+        self.membership.place(&mut chain);
+        let (chain, warnings) = chain.build()?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
         let mut membership = self.membership.clone();
         membership.apply(&self.chain);
-        let listener = self.bind()?;
-        let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
-        let unique_id = match self.unique_id {
-            Some(id) => id,
-            None => random_id()?,
-        };
-        let mut local = Member::new(self.announced(bound)?, unique_id);
-        local.domain = self.domain;
-        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
-            tracing::warn!(
-                node = %local.domain.escape_ascii(),
-                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
-                "this node is of another domain than it sees: members with the same filter do not see it"
-            );
+        let listener = bind(&self.listen, |addr| net::listen(addr, &self.sockets.accepted))?;
+        let udp = self.udp.as_deref();
+        let udp = udp.map(|at| bind(at, |addr| net::datagrams(addr, &self.sockets.udp_received))).transpose()?;
+        let local = self.local(&listener, udp.as_ref().map(|(_, socket)| socket), &membership)?;
+        let mut limits = self.limits;
+        if let ReceiverKind::Threads { max_threads } = self.receiver {
+            limits.connections_max = limits.connections_max.min(max_threads);
         }
-        local.payload = self.payload;
-        local.extension = Capabilities::ALL.encode();
-        let control = Control::start(membership, chain.clone(), local.clone(), self.limits.wire.clone())?;
+        let datagrams = Datagrams::new(
+            self.sockets.udp_sent.clone(),
+            membership.multicast.as_ref(),
+            limits.datagrams_in_flight_max,
+            limits.queue_bytes_max,
+        )
+        .map_err(MembershipError::Multicast)?;
+        let (coordination, coordinator) = coordinator::prepare(membership.coordinator.clone(), &local, &limits.wire);
+        let control = Control::start(membership, chain.clone(), local.clone(), limits.wire.clone())?;
         let changes = control.changes();
-        let datagrams = control.datagram_messages();
-        let env = Env::new(handle.clone(), self.limits, self.timeouts, control, chain, fastrand::u64(..));
+        let multicast = control.datagram_messages();
+        let link = config::link(&limits, &self.timeouts, self.failed_ack_is_error);
+        let settings = Settings { limits, timeouts: self.timeouts, link, sockets: self.sockets };
+        let env = Env::new(handle.clone(), settings, chain, control, coordination, datagrams);
         let channel = Channel::new(Inner {
             env: Arc::clone(&env),
             encoder: Encoder::new(&local),
@@ -199,32 +260,51 @@ impl ChannelBuilder {
         rpc::listen(&channel);
         service::listen(&env);
         let mut tasks = vec![
-            handle.spawn(accept::run(Arc::clone(&env), listener)).abort_handle(),
+            handle.spawn(accept::run(Arc::clone(&env), listener, self.receiver)).abort_handle(),
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),
             handle.spawn(follow(Arc::clone(&env), changes)).abort_handle(),
+            handle
+                .spawn(coordinator::run(Arc::clone(&env), channel.downgrade(), coordinator, env.control.changes()))
+                .abort_handle(),
         ];
         if !env.chain.is_empty() {
             tasks.push(handle.spawn(held::keep_time(Arc::downgrade(&env))).abort_handle());
         }
-        if let Some(datagrams) = datagrams {
-            tasks.push(handle.spawn(deliver_datagrams(Arc::clone(&env), datagrams)).abort_handle());
+        if let Some((socket, answers)) = udp {
+            tasks.push(handle.spawn(udp::run(Arc::clone(&env), socket, answers)).abort_handle());
+        }
+        if let Some(messages) = multicast {
+            tasks.push(handle.spawn(udp::deliver(Arc::clone(&env), messages)).abort_handle());
         }
         channel.runs(tasks);
         Ok(channel)
     }
 
-    fn bind(&self) -> Result<net::TcpListener, StartError> {
-        let (ip, ports) = parse(&self.listen).ok_or_else(|| StartError::Listen { text: self.listen.clone() })?;
-        let last_port = *ports.end();
-        for port in ports {
-            let addr = SocketAddr::new(ip, port);
-            match net::listen(addr) {
-                Ok(listener) => return Ok(listener),
-                Err(source) if port == last_port => return Err(StartError::Bind { last: addr, source }),
-                Err(error) => tracing::debug!(%addr, %error, "port is taken, trying the next"),
-            }
+    /// This node, as the others see it.
+    fn local(
+        &self,
+        listener: &net::TcpListener,
+        udp: Option<&UdpSocket>,
+        membership: &MembershipConfig,
+    ) -> Result<Member, StartError> {
+        let failed = |source| StartError::Announce { source };
+        let unique_id = self.unique_id.map_or_else(random_id, Ok)?;
+        let mut local = Member::new(self.announced(listener.local_addr().map_err(failed)?)?, unique_id);
+        local.secure_port = self.secure_port.map_or(-1, i32::from);
+        if let Some(udp) = udp {
+            local.udp_port = udp.local_addr().map_err(failed)?.port().into();
         }
-        Err(StartError::Listen { text: self.listen.clone() })
+        local.domain = self.domain.clone();
+        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
+            tracing::warn!(
+                node = %local.domain.escape_ascii(),
+                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
+                "this node is of another domain than it sees: members with the same filter do not see it"
+            );
+        }
+        local.payload = self.payload.clone();
+        local.extension = Capabilities::ALL.encode();
+        Ok(local)
     }
 
     /// What to tell others.
@@ -259,6 +339,21 @@ impl ChannelBuilder {
     }
 }
 
+/// The first of the ports that `open` can open.
+fn bind<T>(text: &str, open: impl Fn(SocketAddr) -> io::Result<T>) -> Result<T, StartError> {
+    let (ip, ports) = parse(text).ok_or_else(|| StartError::Listen { text: text.to_owned() })?;
+    let last_port = *ports.end();
+    for port in ports {
+        let addr = SocketAddr::new(ip, port);
+        match open(addr) {
+            Ok(opened) => return Ok(opened),
+            Err(source) if port == last_port => return Err(StartError::Bind { last: addr, source }),
+            Err(error) => tracing::debug!(%addr, %error, "port is taken, trying the next"),
+        }
+    }
+    Err(StartError::Listen { text: text.to_owned() })
+}
+
 /// `ADDRESS:PORT` or `ADDRESS:FIRST-LAST`.
 fn parse(text: &str) -> Option<(IpAddr, std::ops::RangeInclusive<u16>)> {
     let (ip, ports) = text.rsplit_once(':')?;
@@ -285,17 +380,6 @@ async fn follow(env: Arc<Env>, mut changes: ViewChanges) {
             held::flush(&env, &member.id, Flush::Left);
         }
         change.joined.iter().chain(&change.updated).for_each(|member| env.heard(member));
-    }
-}
-
-/// Messages that came in datagrams: nobody is answered.
-async fn deliver_datagrams(env: Arc<Env>, mut datagrams: tokio::sync::mpsc::Receiver<Message>) {
-    while let Some(message) = datagrams.recv().await {
-        let gate = env.gate(&message.from);
-        let _one_at_a_time = gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut batch = Batch::new(&env);
-        batch.take(message, None);
-        batch.finish();
     }
 }
 

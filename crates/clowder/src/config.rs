@@ -29,6 +29,9 @@ pub struct ChannelLimits {
     pub unread_acks_max: usize,
     /// Peers that messages go to, members or not. Default 1,024.
     pub peers_max: usize,
+    /// Sent datagrams that wait for their acknowledgements, each with a socket of its own; more wait for their turn.
+    /// Default 64.
+    pub datagrams_in_flight_max: usize,
     /// What is remembered to recognise resends.
     pub dedup: DedupConfig,
 }
@@ -46,6 +49,7 @@ impl Default for ChannelLimits {
             delivered_bytes_max: 256 << 20,
             unread_acks_max: 64 << 10,
             peers_max: 1_024,
+            datagrams_in_flight_max: 64,
             dedup: DedupConfig::default(),
         }
     }
@@ -86,7 +90,7 @@ impl Default for Timeouts {
 }
 
 /// What one peer's link is made of.
-pub(crate) fn link(limits: &ChannelLimits, timeouts: &Timeouts) -> LinkConfig {
+pub(crate) fn link(limits: &ChannelLimits, timeouts: &Timeouts, failed_ack_is_error: bool) -> LinkConfig {
     LinkConfig {
         window: limits.window,
         lanes: limits.lanes,
@@ -94,6 +98,7 @@ pub(crate) fn link(limits: &ChannelLimits, timeouts: &Timeouts) -> LinkConfig {
         timeout: timeouts.send,
         connect_timeout: timeouts.connect,
         retries_max: timeouts.retries_max,
+        failed_ack_is_error,
         ..LinkConfig::default()
     }
 }

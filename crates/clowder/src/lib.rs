@@ -7,6 +7,7 @@ mod driver;
 mod error;
 mod http;
 mod inbox;
+mod leader;
 pub mod membership;
 pub mod metrics;
 mod outgoing;
@@ -16,18 +17,22 @@ mod rpc;
 mod send;
 mod session;
 mod sessions;
+pub mod transport;
 mod value;
 pub mod view;
+mod way;
 
 pub use self::http::{ResponseFuture, SameSite, SessionLayer, SessionService};
 pub use builder::ChannelBuilder;
 pub use channel::Channel;
 pub use clowder_proto::chain;
+pub use clowder_proto::election::{CoordinatorConfig, ElectionConfig, SimpleConfig, ViewId};
 pub use clowder_proto::wire::{Ack, Member, MemberId, Message, MessageId, options};
 pub use config::{ChannelLimits, Timeouts};
 pub use driver::refused::{Refusal, RefusalEvents};
 pub use error::{Full, SendError, SendFailure, StartError};
 pub use inbox::{Delivery, Inbox};
+pub use leader::{Leaders, Leadership};
 pub use membership::{Multicast, StaticMember, StaticService};
 pub use route::Listener;
 pub use rpc::{
@@ -37,3 +42,4 @@ pub use rpc::{
 pub use send::{Fate, Pending, Receipt, SendOptions};
 pub use session::Session;
 pub use sessions::{Replication, SessionError, SessionStats, Sessions, SessionsBuilder};
+pub use transport::{ReceiverKind, TransportConfig};

@@ -3,10 +3,12 @@
 //! Most messages are one frame for all targets ([`Planned::One`]). Where the chain makes several, or a second message
 //! that follows when the first has arrived, they are a [`Shipment`]: legs of one frame to one target, counted together.
 
+use std::borrow::Borrow;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
-use clowder_proto::chain::{Body, Context, Draft, FollowUp, Plan, Refusal};
+use clowder_proto::chain::{Body, Context, Control as Place, Draft, FollowUp, Plan, Refusal};
 use clowder_proto::link::{Failure, Order, Outcome};
 use clowder_proto::wire::{Member, MemberId};
 
@@ -17,6 +19,7 @@ use crate::driver::random;
 use crate::driver::waiters::Then;
 use crate::error::{Full, SendError};
 use crate::send::{Part, PartState, Parts, Receipt, SendOptions, Target, message_id};
+use crate::way::{Via, Way};
 
 /// What is to be sent for one message.
 pub(crate) enum Planned {
@@ -44,29 +47,47 @@ impl Outbound {
 
 impl Inner {
     /// What the chain makes of a message. `waits`: the caller sends nothing else before it knows the outcome.
-    pub(crate) fn plan(self: &Arc<Self>, body: Bytes, options: SendOptions, waits: bool, to: &[MemberId]) -> Planned {
+    /// `place`: it enters the chain there; else at the top.
+    pub(crate) fn plan(
+        self: &Arc<Self>,
+        place: Option<Place>,
+        body: Bytes,
+        options: SendOptions,
+        waits: bool,
+        to: &[MemberId],
+    ) -> Planned {
         let now = now();
         let draft =
             Draft { options: options.bits(), timestamp: now.wall_ms(), id: message_id(), body: Body::from(body) };
-        let (acked, order) = (options.is_acked(), options.order(waits));
+        let (acked, order, via) = (options.is_acked(), options.order(waits), options.via());
         let one = |frame: Result<Bytes, Failure>| {
             let failure = frame.as_ref().err().copied();
             Planned::One(Outbound { frame: frame.unwrap_or_default(), failure, acked, order })
         };
-        if self.env.chain.is_empty() {
+        if self.env.chain.is_empty() && via == Via::Tcp {
             return one(self.frame(&draft));
         }
-        let planned = random::with(|random| self.env.chain.outbound(&mut Context { now, random }, draft, to));
+        let planned = random::with(|random| {
+            let mut cx = Context { now, random };
+            match place {
+                Some(place) => self.env.chain.outbound_below(place, &mut cx, draft, to),
+                None => self.env.chain.outbound(&mut cx, draft, to),
+            }
+        });
         match planned {
             Err(refusal) => {
                 refused(&refusal);
                 one(Err(Failure::Refused))
             }
             Ok(plan) => match &plan.parcels[..] {
-                [parcel] if plan.follow_ups.is_empty() && parcel.targets.indices(to.len()).len() == to.len() => {
+                [parcel]
+                    if via == Via::Tcp
+                        && plan.follow_ups.is_empty()
+                        && parcel.targets.indices(to.len()).len() == to.len() =>
+                {
                     one(self.frame(&parcel.draft))
                 }
-                _ => match self.legs(&plan, to.len()) {
+                _ => match self.legs(&plan, to.len(), via) {
                     Err(failure) => one(Err(failure)),
                     Ok(legs) => Planned::Many(Shipment {
                         inner: Arc::downgrade(self),
@@ -74,9 +95,41 @@ impl Inner {
                         follow_ups: plan.follow_ups,
                         acked,
                         order,
+                        via,
                     }),
                 },
             },
+        }
+    }
+
+    /// Queue it now, for members that are not none; `done` is called once.
+    pub(crate) fn submit(self: &Arc<Self>, planned: Planned, members: Vec<Member>, done: Done) {
+        let outbound = match planned {
+            Planned::One(outbound) => outbound,
+            Planned::Many(shipment) => return shipment.set_out(self, members, done).queue_now(),
+        };
+        let told = members.clone();
+        let then = Then::new(
+            members.len(),
+            Box::new(move |outcomes| done(Parts::known(told.into_iter().zip(outcomes)).result())),
+        );
+        for (index, target) in members.iter().enumerate() {
+            match self.target(target, &outbound) {
+                Ok(peer) if peer.try_reserve(outbound.frame.len()) => {
+                    let wanted = Wanted::Then(Arc::clone(&then), index);
+                    let _no_slot = peer.queue(outbound.frame.clone(), outbound.acked, outbound.order, wanted);
+                }
+                Ok(peer) => {
+                    let failure = peer.refusal();
+                    peer.count_failure(failure);
+                    then.done(index, Outcome::Failed(failure));
+                }
+                Err(part) => {
+                    if let Some(outcome) = part.outcome() {
+                        then.done(index, outcome);
+                    }
+                }
+            }
         }
     }
 
@@ -87,13 +140,31 @@ impl Inner {
         Ok(self.encoder.frame(draft))
     }
 
-    fn legs(&self, plan: &Plan, targets: usize) -> Result<Vec<Leg>, Failure> {
+    fn legs(&self, plan: &Plan, targets: usize, via: Via) -> Result<Vec<Leg>, Failure> {
         let mut legs = Vec::new();
         for (parcel, one) in plan.parcels.iter().enumerate() {
             let frame = self.frame(&one.draft)?;
-            legs.extend(one.targets.indices(targets).map(|target| Leg { parcel, target, frame: frame.clone() }));
+            let to = one.targets.indices(targets);
+            if via != Via::Multicast {
+                legs.extend(to.map(|target| Leg { parcel, targets: target..target + 1, frame: frame.clone() }));
+            } else if to.len() == targets {
+                legs.push(Leg { parcel, targets: to, frame });
+            } else {
+                // Differs from Tomcat: everybody gets what was made for one there.
+                // Test: a_chain_that_makes_a_message_for_each_target_cannot_multicast.
+                tracing::warn!("a message cannot be sent by multicast: the chain makes one for each target");
+                return Err(Failure::Refused);
+            }
         }
         Ok(legs)
+    }
+
+    /// The members that the outcome of a message is told of.
+    pub(crate) fn addressees<T: Borrow<Member>>(&self, targets: &[T], options: SendOptions) -> Vec<Member> {
+        if targets.is_empty() && options.via() == Via::Multicast {
+            return vec![self.local.clone()];
+        }
+        targets.iter().map(|target| target.borrow().clone()).collect()
     }
 }
 
@@ -101,11 +172,11 @@ fn refused(refusal: &Refusal) {
     tracing::warn!(interceptor = refusal.interceptor, reason = refusal.reason, "a message cannot be sent");
 }
 
-/// One frame to one target.
+/// One frame to one target, or with multicast to all.
 struct Leg {
     /// Which parcel of the plan it is.
     parcel: usize,
-    target: usize,
+    targets: Range<usize>,
     frame: Bytes,
 }
 
@@ -116,6 +187,7 @@ pub(crate) struct Shipment {
     follow_ups: Vec<FollowUp>,
     acked: bool,
     order: Order,
+    via: Via,
 }
 
 /// Who is told when every target has its outcome.
@@ -137,6 +209,7 @@ pub(crate) struct Voyage {
     then: Arc<Then>,
     acked: bool,
     order: Order,
+    via: Via,
     members: Vec<Member>,
 }
 
@@ -149,15 +222,15 @@ impl Shipment {
     }
 
     fn embark(self, inner: &Arc<Inner>, members: Vec<Member>, tally: Arc<Mutex<Tally>>) -> Voyage {
-        let Shipment { inner: weak, legs, follow_ups, acked, order } = self;
-        let routes: Vec<(usize, usize)> = legs.iter().map(|leg| (leg.parcel, leg.target)).collect();
+        let Shipment { inner: weak, legs, follow_ups, acked, order, via } = self;
+        let routes: Vec<(usize, Range<usize>)> = legs.iter().map(|leg| (leg.parcel, leg.targets.clone())).collect();
         let count = routes.len();
-        let stage = Stage { inner: weak, routes, follow_ups, acked, order };
+        let stage = Stage { inner: weak, routes, follow_ups, acked, order, via };
         let then = Then::new(count, Box::new(move |outcomes| stage.arrived(&tally, &outcomes)));
         if count == 0 {
             then.nothing();
         }
-        Voyage { inner: Arc::clone(inner), legs, then, acked, order, members }
+        Voyage { inner: Arc::clone(inner), legs, then, acked, order, via, members }
     }
 }
 
@@ -165,13 +238,13 @@ impl Voyage {
     /// Wait for room where there is none.
     pub(crate) async fn queue_all(self) {
         for (index, leg) in self.legs.iter().enumerate() {
-            match self.peer(leg) {
+            match self.way(leg) {
                 Err(failure) => self.then.done(index, Outcome::Failed(failure)),
-                Ok(peer) => {
-                    if peer.try_reserve(leg.frame.len()) || peer.reserve(leg.frame.len()).await {
-                        self.queue(index, &peer);
+                Ok(way) => {
+                    if way.try_reserve(leg.frame.len()) || way.reserve(leg.frame.len()).await {
+                        self.queue(index, way);
                     } else {
-                        self.fail(index, &peer, Failure::Closed);
+                        self.fail(index, &way, Failure::Closed);
                     }
                 }
             }
@@ -181,10 +254,10 @@ impl Voyage {
     /// What finds no room fails.
     pub(crate) fn queue_now(self) {
         for (index, leg) in self.legs.iter().enumerate() {
-            match self.peer(leg) {
+            match self.way(leg) {
                 Err(failure) => self.then.done(index, Outcome::Failed(failure)),
-                Ok(peer) if peer.try_reserve(leg.frame.len()) => self.queue(index, &peer),
-                Ok(peer) => self.fail(index, &peer, peer.refusal()),
+                Ok(way) if way.try_reserve(leg.frame.len()) => self.queue(index, way),
+                Ok(way) => self.fail(index, &way, way.refusal()),
             }
         }
     }
@@ -192,39 +265,51 @@ impl Voyage {
     /// All or nothing.
     #[expect(clippy::result_large_err, reason = "moved once, to the caller")]
     pub(crate) fn try_queue(self) -> Result<(), Full> {
-        let mut reserved: Vec<Result<Arc<Peer>, Failure>> = Vec::with_capacity(self.legs.len());
+        let mut reserved: Vec<Result<Way, Failure>> = Vec::with_capacity(self.legs.len());
         for leg in &self.legs {
-            let peer = self.peer(leg);
-            if let Ok(full) = &peer
+            let way = self.way(leg);
+            if let Ok(full) = &way
                 && !full.try_reserve(leg.frame.len())
             {
-                for (leg, peer) in self.legs.iter().zip(&reserved) {
-                    peer.iter().for_each(|peer| peer.unreserve(leg.frame.len()));
+                for (leg, way) in self.legs.iter().zip(&reserved) {
+                    way.iter().for_each(|way| way.unreserve(leg.frame.len()));
                 }
-                return Err(Full { member: full.member.clone() });
+                return Err(Full { member: self.members[leg.targets.start].clone() });
             }
-            reserved.push(peer);
+            reserved.push(way);
         }
-        for (index, peer) in reserved.into_iter().enumerate() {
-            match peer {
-                Ok(peer) => self.queue(index, &peer),
+        for (index, way) in reserved.into_iter().enumerate() {
+            match way {
+                Ok(way) => self.queue(index, way),
                 Err(failure) => self.then.done(index, Outcome::Failed(failure)),
             }
         }
         Ok(())
     }
 
-    fn peer(&self, leg: &Leg) -> Result<Arc<Peer>, Failure> {
-        self.inner.peer(&self.members[leg.target])
+    /// The way of a leg. A failure is counted.
+    fn way(&self, leg: &Leg) -> Result<Way, Failure> {
+        let (env, member) = (&self.inner.env, || &self.members[leg.targets.start]);
+        let datagram = match self.via {
+            Via::Tcp => return self.inner.peer(member()).map(Way::Peer),
+            _ if env.stopped() => Err(Failure::Closed),
+            Via::Multicast => env.datagrams.to_group(leg.frame.len()),
+            Via::Udp => {
+                // The record of the view knows more than one that a caller kept, or made by hand.
+                let view = env.control.view();
+                let known = view.get(&member().id).unwrap_or(member());
+                env.datagrams.to_member(known, leg.frame.len(), self.acked)
+            }
+        };
+        datagram.map(|to| Way::Datagram(Arc::clone(env), to)).inspect_err(|failure| crate::metrics::failed(*failure))
     }
 
-    fn queue(&self, index: usize, peer: &Arc<Peer>) {
-        let wanted = Wanted::Then(Arc::clone(&self.then), index);
-        let _no_slot = peer.queue(self.legs[index].frame.clone(), self.acked, self.order, wanted);
+    fn queue(&self, index: usize, way: Way) {
+        way.queue(self.legs[index].frame.clone(), self.acked, self.order, &self.then, index);
     }
 
-    fn fail(&self, index: usize, peer: &Arc<Peer>, failure: Failure) {
-        peer.count_failure(failure);
+    fn fail(&self, index: usize, way: &Way, failure: Failure) {
+        way.count_failure(failure);
         self.then.done(index, Outcome::Failed(failure));
     }
 }
@@ -232,19 +317,20 @@ impl Voyage {
 /// A shipment that is under way.
 struct Stage {
     inner: Weak<Inner>,
-    /// Parcel and target of each leg.
-    routes: Vec<(usize, usize)>,
+    /// Parcel and targets of each leg.
+    routes: Vec<(usize, Range<usize>)>,
     follow_ups: Vec<FollowUp>,
     acked: bool,
     order: Order,
+    via: Via,
 }
 
 impl Stage {
     /// All legs have their outcome.
     fn arrived(self, tally: &Arc<Mutex<Tally>>, outcomes: &[Outcome]) {
         let mut state = tally.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((_, target), outcome) in self.routes.iter().zip(outcomes) {
-            state.merge(*target, *outcome);
+        for ((_, targets), outcome) in self.routes.iter().zip(outcomes) {
+            targets.clone().for_each(|target| state.merge(target, *outcome));
         }
         let members = state.members.clone();
         let (next, given_up): (Vec<FollowUp>, Vec<FollowUp>) =
@@ -277,9 +363,9 @@ impl Stage {
                 refused(&refusal);
                 Failure::Refused
             })?;
-            let legs = inner.legs(&plan, members.len())?;
-            let (acked, order) = (self.acked, self.order);
-            let shipment = Shipment { inner: self.inner.clone(), legs, follow_ups: plan.follow_ups, acked, order };
+            let legs = inner.legs(&plan, members.len(), self.via)?;
+            let Stage { acked, order, via, .. } = *self;
+            let shipment = Shipment { inner: self.inner.clone(), legs, follow_ups: plan.follow_ups, acked, order, via };
             Ok((inner, shipment))
         });
         match shipment {

@@ -16,6 +16,7 @@ use tokio::task::coop::poll_proceed;
 use crate::driver::peer::Peer;
 use crate::error::SendError;
 use crate::outgoing::Done;
+use crate::way::Via;
 
 /// What a send waits for, what it must not overtake, and what the body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,23 @@ impl SendOptions {
         self
     }
 
+    /// As one datagram to each target that announces a port for them: a lost one is lost, and what does not fit into
+    /// 65,507 bytes with the frame around it (IPv4) fails.
+    #[must_use]
+    pub const fn udp(mut self) -> SendOptions {
+        self.bits |= options::UDP;
+        self
+    }
+
+    /// As one datagram to the group of the multicast membership: everybody there gets it, whoever the targets are, and
+    /// nobody acknowledges it. The targets share the outcome; without any, it is told as this node's own. Wins over
+    /// [`SendOptions::udp`], with the same limit.
+    #[must_use]
+    pub const fn multicast(mut self) -> SendOptions {
+        self.bits |= options::MULTICAST;
+        self
+    }
+
     /// The body is raw bytes (the default), or a Java object stream, which a Tomcat turns into an object.
     #[must_use]
     pub const fn byte_message(mut self, raw: bool) -> SendOptions {
@@ -78,6 +96,14 @@ impl SendOptions {
 
     pub(crate) fn is_acked(self) -> bool {
         self.bits & options::USE_ACK != 0
+    }
+
+    pub(crate) fn via(self) -> Via {
+        match self.bits {
+            bits if bits & options::MULTICAST != 0 => Via::Multicast,
+            bits if bits & options::UDP != 0 => Via::Udp,
+            _ => Via::Tcp,
+        }
     }
 
     /// `waits`: the caller sends nothing else before it knows the outcome.

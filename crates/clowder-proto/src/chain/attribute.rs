@@ -33,35 +33,30 @@ pub enum AttributeError {
 }
 
 /// An attribute that `layer` does not have.
-pub(super) fn unknown(layer: &'static str, attribute: &str, known: &'static [&'static str]) -> AttributeError {
+pub fn unknown(layer: &'static str, attribute: &str, known: &'static [&'static str]) -> AttributeError {
     AttributeError::Unknown { layer, attribute: attribute.to_owned(), known }
 }
 
 /// A value that an attribute cannot have.
-pub(super) fn bad(layer: &'static str, attribute: &str, value: &str, reason: impl Into<String>) -> AttributeError {
+pub fn bad(layer: &'static str, attribute: &str, value: &str, reason: impl Into<String>) -> AttributeError {
     AttributeError::Value { layer, attribute: attribute.to_owned(), value: value.to_owned(), reason: reason.into() }
 }
 
 /// A whole number in decimal, as Java's `int` or `long`; blanks around it are ignored.
-pub(super) fn parse_int<T: FromStr>(layer: &'static str, attribute: &str, value: &str) -> Result<T, AttributeError> {
+pub fn parse_int<T: FromStr>(layer: &'static str, attribute: &str, value: &str) -> Result<T, AttributeError> {
     let reason = "expected a whole number in decimal, such as 256";
     value.trim().parse().map_err(|_| bad(layer, attribute, value, reason))
 }
 
 /// A whole number that is at least `least`.
-pub(super) fn parse_count(
-    layer: &'static str,
-    attribute: &str,
-    value: &str,
-    least: usize,
-) -> Result<usize, AttributeError> {
+pub fn parse_count(layer: &'static str, attribute: &str, value: &str, least: usize) -> Result<usize, AttributeError> {
     let count: i64 = parse_int(layer, attribute, value)?;
     let count = usize::try_from(count).ok().filter(|count| *count >= least);
     count.ok_or_else(|| bad(layer, attribute, value, format!("must be at least {least}")))
 }
 
 /// A duration in milliseconds.
-pub(super) fn parse_millis(layer: &'static str, attribute: &str, value: &str) -> Result<Duration, AttributeError> {
+pub fn parse_millis(layer: &'static str, attribute: &str, value: &str) -> Result<Duration, AttributeError> {
     let millis: i64 = parse_int(layer, attribute, value)?;
     let millis = u64::try_from(millis).map_err(|_| bad(layer, attribute, value, "milliseconds must be at least 0"))?;
     Ok(Duration::from_millis(millis))
@@ -71,7 +66,7 @@ pub(super) fn parse_millis(layer: &'static str, attribute: &str, value: &str) ->
 ///
 /// Differs from Tomcat: it reads everything else as false without a word.
 /// Test: a_value_that_is_neither_true_nor_false_is_refused.
-pub(super) fn parse_bool(layer: &'static str, attribute: &str, value: &str) -> Result<bool, AttributeError> {
+pub fn parse_bool(layer: &'static str, attribute: &str, value: &str) -> Result<bool, AttributeError> {
     let trimmed = value.trim();
     if trimmed.eq_ignore_ascii_case("true") {
         return Ok(true);
@@ -87,7 +82,7 @@ pub(super) fn parse_bool(layer: &'static str, attribute: &str, value: &str) -> R
 /// Differs from Tomcat: 128 to 255 are the same as -128 to -1, and blanks are ignored, where it refuses both; a
 /// character outside of ISO-8859-1 is refused, where it becomes a question mark.
 /// Tests: bytes_in_braces_are_signed_or_not_with_blanks_or_without, text_outside_of_iso_8859_1_is_refused.
-pub(super) fn parse_bytes(layer: &'static str, attribute: &str, value: &str) -> Result<Bytes, AttributeError> {
+pub fn parse_bytes(layer: &'static str, attribute: &str, value: &str) -> Result<Bytes, AttributeError> {
     if !value.trim_start().starts_with('{') {
         let bytes: Option<Vec<u8>> = value.chars().map(|character| u8::try_from(character).ok()).collect();
         let reason = "only characters of ISO-8859-1 have a byte; write others as bytes in braces, such as {-30,-126}";

@@ -11,7 +11,7 @@
 //! over encryption or fragmentation sends garbage to the second member.
 //! Test: what_one_layer_makes_for_one_member_no_other_member_sees.
 
-mod attribute;
+pub mod attribute;
 mod body;
 mod config;
 mod control;

@@ -108,6 +108,15 @@ pub enum Failure {
     /// It is there, but another target did not get it: with two-phase commit nobody processes it.
     #[error("not committed, because it failed at another target")]
     NotCommitted,
+    /// The frame does not fit one datagram; nothing was sent. A chain with fragmentation makes smaller ones.
+    #[error("the message does not fit one datagram: 65,507 bytes with its frame over IPv4, 65,527 over IPv6")]
+    DatagramTooLarge,
+    /// The target receives no datagrams: its record names no port for them. Nothing was sent.
+    #[error("the target announces no UDP port")]
+    NoUdpPort,
+    /// This node has no multicast group to send to. Nothing was sent.
+    #[error("no multicast membership, hence no group to send to")]
+    NoMulticast,
 }
 
 /// Why a connection is no more, as the driver saw it.
@@ -186,6 +195,8 @@ pub struct LinkConfig {
     /// A timeout is never retried, and a FAIL-ACK is final on a pipeline: the second try would come behind messages that
     /// were sent later.
     pub retries_max: u8,
+    /// A FAIL-ACK is a failure; else it counts as an acknowledgement. Default true. Tomcat: `throwOnFailedAck`.
+    pub failed_ack_is_error: bool,
 }
 
 impl LinkConfig {
@@ -204,6 +215,7 @@ impl Default for LinkConfig {
             timeout: Duration::from_secs(3),
             connect_timeout: Duration::from_secs(3),
             retries_max: 1,
+            failed_ack_is_error: true,
         }
     }
 }

@@ -37,12 +37,16 @@ impl MemberId {
     /// The address to connect to; `None` if host or port are not those of a TCP endpoint.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         let port = u16::try_from(self.port).ok().filter(|port| *port != 0)?;
-        let ip: IpAddr = match self.host.len() {
-            4 => Ipv4Addr::from(<[u8; 4]>::try_from(&self.host[..]).ok()?).into(),
-            16 => Ipv6Addr::from(<[u8; 16]>::try_from(&self.host[..]).ok()?).into(),
-            _ => return None,
-        };
-        Some(SocketAddr::new(ip, port))
+        Some(SocketAddr::new(self.ip()?, port))
+    }
+
+    /// The host as an address.
+    fn ip(&self) -> Option<IpAddr> {
+        match self.host.len() {
+            4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(&self.host[..]).ok()?).into()),
+            16 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(&self.host[..]).ok()?).into()),
+            _ => None,
+        }
     }
 
     /// Same host and port: another incarnation of the same node, or the same one.
@@ -153,6 +157,12 @@ impl Member {
     /// What the member announced that Tomcat does not know.
     pub fn capabilities(&self) -> Capabilities {
         Capabilities::decode(&self.extension)
+    }
+
+    /// Where it receives datagrams; `None` if it announces no port for them.
+    pub fn udp_addr(&self) -> Option<SocketAddr> {
+        let port = u16::try_from(self.udp_port).ok().filter(|port| *port != 0)?;
+        Some(SocketAddr::new(self.id.ip()?, port))
     }
 
     /// Length of the record in bytes.

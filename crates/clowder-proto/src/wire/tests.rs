@@ -77,8 +77,21 @@ fn every_member_vector_is_written_to_the_same_bytes() {
         let member = member.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(Value::from(member.alive), fields["alive"], "{name}");
         assert_eq!(Value::from(hex::encode(member.id.unique_id)), fields["uniqueId"], "{name}");
+        let ports = (&fields["port"], &fields["securePort"], &fields["udpPort"]);
+        assert_eq!(ports, (&member.id.port.into(), &member.secure_port.into(), &member.udp_port.into()), "{name}");
         // Bytes behind the end marker are not part of the record.
         assert_eq!(member.encode(), record[..member.encoded_len()], "{name}");
+    }
+}
+
+#[test]
+fn datagrams_go_to_the_host_and_its_udp_port() {
+    let (_, record, _) = vectors(&["member-secure-and-udp-port"]).remove(0);
+    let mut member = Member::decode(&record, &Limits::default()).expect("a good record");
+    assert_eq!(member.udp_addr(), Some(([10, 0, 0, 1], 45_000).into()));
+    for none in [-1, 0, 65_536] {
+        member.udp_port = none;
+        assert_eq!(member.udp_addr(), None, "{none}");
     }
 }
 

@@ -1,17 +1,21 @@
 //! Accepts connections, bounds their number, and ends those that overstay.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
+use super::ack_socket::AckSocket;
 use super::acks::Acks;
 use super::conn;
 use super::env::{Env, now};
 use super::net::{TcpListener, TcpStream};
+use super::threads::Threads;
+use crate::transport::ReceiverKind;
 
 /// How often connections and peers are looked at.
 const SWEEP: Duration = Duration::from_millis(500);
@@ -20,11 +24,16 @@ const PEER_IDLE: Duration = Duration::from_secs(60);
 /// Pause after a failed accept: the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The inbound connections: those that are open, and those whose messages are still being processed.
+/// Ids with this bit are those of datagrams.
+const DATAGRAM: u64 = 1 << 63;
+
+/// The inbound connections: those that are open, and those whose messages are still being processed. Beside them, the
+/// datagrams whose messages are still being processed.
 #[derive(Default)]
 pub(crate) struct Registry {
     next: AtomicU64,
     known: Mutex<HashMap<u64, Known>>,
+    datagrams: Mutex<HashMap<u64, Weak<Acks>>>,
 }
 
 struct Known {
@@ -37,12 +46,44 @@ impl Registry {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn datagrams(&self) -> MutexGuard<'_, HashMap<u64, Weak<Acks>>> {
+        self.datagrams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_datagram(id: u64) -> bool {
+        id & DATAGRAM != 0
+    }
+
     pub(crate) fn get(&self, id: u64) -> Option<Arc<Acks>> {
+        if Self::is_datagram(id) {
+            return self.datagrams().get(&id)?.upgrade();
+        }
         self.lock().get(&id)?.acks.upgrade()
     }
 
     pub(crate) fn remove(&self, id: u64) {
-        self.lock().remove(&id);
+        if Self::is_datagram(id) {
+            self.datagrams().remove(&id);
+        } else {
+            self.lock().remove(&id);
+        }
+    }
+
+    /// A connection from `peer`.
+    pub(super) fn connection(&self, env: &Arc<Env>, peer: SocketAddr, socket: AckSocket) -> Arc<Acks> {
+        let id = self.next.fetch_add(1, Relaxed);
+        let acks = Acks::new(Arc::clone(env), id, peer, Some(socket));
+        self.lock().insert(id, Known { acks: Arc::downgrade(&acks), task: None });
+        acks
+    }
+
+    /// A datagram from `from`. `socket`: what it is answered through; none: it is not.
+    pub(super) fn datagram(&self, env: &Arc<Env>, from: SocketAddr, socket: Option<Arc<UdpSocket>>) -> Arc<Acks> {
+        let id = self.next.fetch_add(1, Relaxed) | DATAGRAM;
+        let socket = socket.map(|socket| AckSocket::Datagram { socket, to: from });
+        let acks = Acks::new(Arc::clone(env), id, from, socket);
+        self.datagrams().insert(id, Arc::downgrade(&acks));
+        acks
     }
 
     /// All that live. The lock is released: dropping the last share of one removes it.
@@ -67,10 +108,23 @@ impl Registry {
 }
 
 /// Accepts until aborted.
-pub(crate) async fn run(env: Arc<Env>, listener: TcpListener) {
+pub(crate) async fn run(env: Arc<Env>, listener: TcpListener, receiver: ReceiverKind) {
+    let threads = match receiver {
+        ReceiverKind::Async => None,
+        ReceiverKind::Threads { max_threads } => Some(Threads::new(max_threads)),
+    };
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => serve(&env, stream, peer),
+            Ok((stream, peer)) => {
+                make_room(&env);
+                let served = match &threads {
+                    None => serve(&env, stream, peer),
+                    Some(threads) => threads.serve(&env, stream, peer).await,
+                };
+                if let Err(error) = served {
+                    tracing::warn!(%peer, %error, "a connection broke before it began");
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -79,20 +133,15 @@ pub(crate) async fn run(env: Arc<Env>, listener: TcpListener) {
     }
 }
 
-fn serve(env: &Arc<Env>, stream: TcpStream, peer: SocketAddr) {
-    make_room(env);
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "a connection broke before it began");
-        return;
-    }
+fn serve(env: &Arc<Env>, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+    env.sockets.accepted.apply(&stream)?;
     let (read, write) = stream.into_split();
-    let id = env.registry.next.fetch_add(1, Relaxed);
-    let acks = Acks::new(Arc::clone(env), id, peer, write);
-    env.registry.lock().insert(id, Known { acks: Arc::downgrade(&acks), task: None });
+    let acks = env.registry.connection(env, peer, AckSocket::Task(write));
     let task = env.handle.spawn(conn::run(Arc::clone(env), Arc::clone(&acks), read)).abort_handle();
-    if let Some(known) = env.registry.lock().get_mut(&id) {
+    if let Some(known) = env.registry.lock().get_mut(&acks.id) {
         known.task = Some(task);
     }
+    Ok(())
 }
 
 /// At the limit, the connection that is worth least is closed for a new one.

@@ -1,8 +1,8 @@
 //! The acknowledgements of one inbound connection, in the order of its messages.
 //!
 //! A message that asks for one gets a place when it arrives; the answer may be known much later, from another task.
-//! What is known at the front is written: at once if nothing else of the connection is being processed or much has
-//! gathered, else by the connection's task, many in one system call.
+//! What is known at the front is written: at once if nothing else of the connection is being processed, much has
+//! gathered, or nobody comes by soon; else by the connection's task, many in one system call.
 //!
 //! Invariant: exactly one acknowledgement frame for each message that asked, in order; none for others.
 
@@ -15,8 +15,9 @@ use std::time::Instant;
 
 use clowder_proto::wire::Ack;
 
+use super::accept::Registry;
+use super::ack_socket::AckSocket;
 use super::env::{Env, Ticket};
-use super::net::OwnedWriteHalf;
 
 /// So many bytes of acknowledgements are written without waiting for more: 32 of them.
 const WRITE_NOW: usize = 32 * 21;
@@ -44,7 +45,9 @@ struct State {
     base: u64,
     /// Acknowledgements to write.
     out: Vec<u8>,
-    write: Option<OwnedWriteHalf>,
+    write: Option<AckSocket>,
+    /// Nobody comes by to write: a thread waits for bytes, or there is no task at all.
+    unattended: bool,
     /// Since when the peer reads nothing.
     blocked_since: Option<Instant>,
     /// Messages delivered and not finished.
@@ -71,8 +74,9 @@ struct After {
 }
 
 impl Acks {
-    pub(crate) fn new(env: Arc<Env>, id: u64, peer: SocketAddr, write: OwnedWriteHalf) -> Arc<Acks> {
-        let state = State { write: Some(write), ..State::default() };
+    /// `write`: none if nobody is answered.
+    pub(super) fn new(env: Arc<Env>, id: u64, peer: SocketAddr, write: Option<AckSocket>) -> Arc<Acks> {
+        let state = State { write, ..State::default() };
         Arc::new(Acks {
             id,
             peer,
@@ -84,6 +88,16 @@ impl Acks {
             spoke: AtomicBool::new(false),
             state: Mutex::new(state),
         })
+    }
+
+    /// False: the answers to one datagram.
+    pub(super) fn is_connection(&self) -> bool {
+        !Registry::is_datagram(self.id)
+    }
+
+    /// Where its messages came from, if that is known.
+    pub(super) fn source(&self) -> Option<SocketAddr> {
+        Some(self.peer).filter(|peer| peer.port() != 0)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -123,6 +137,7 @@ impl Acks {
     /// A batch arrived: `asking` of its `messages` messages ask for an acknowledgement. Returns the first place.
     pub(crate) fn arrived(&self, messages: usize, asking: usize) -> u64 {
         let mut state = self.lock();
+        state.unattended = false;
         let first = state.base + state.places.len() as u64;
         state.places.extend((0..asking).map(|_| Place::Waiting));
         state.outstanding += messages;
@@ -195,11 +210,11 @@ impl Acks {
         if !state.waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
             state.waker = Some(cx.waker().clone());
         }
+        state.write_again();
         loop {
             state.write();
             let Some(socket) = &state.write else { return Turn::Closed };
-            // An error shows again, by name, in the next write.
-            if state.blocked_since.is_none() || socket.as_ref().poll_write_ready(cx).is_pending() {
+            if state.blocked_since.is_none() || socket.poll_writable(cx).is_pending() {
                 break;
             }
             state.blocked_since = None;
@@ -211,6 +226,7 @@ impl Acks {
             state.paused = true;
             return Turn::Wait;
         }
+        state.unattended = matches!(state.write, Some(AckSocket::Thread(_)));
         Turn::Read
     }
 
@@ -218,13 +234,14 @@ impl Acks {
     pub(crate) fn end(&self) {
         let mut state = self.lock();
         state.ended_since = Some(Instant::now());
+        state.unattended = !self.is_connection();
         state.write();
     }
 
     /// Close now, whatever is left.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
-        state.write = None;
+        state.close();
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
@@ -280,7 +297,7 @@ impl State {
     /// Write, or leave it to the task.
     fn write_or_wake(&mut self, after: &mut After) {
         let last = self.outstanding == 0;
-        if last || self.out.len() >= WRITE_NOW {
+        if last || self.unattended || self.out.len() >= WRITE_NOW {
             let blocked = self.blocked_since.is_some();
             self.write();
             if !blocked && self.blocked_since.is_some() {
@@ -294,17 +311,33 @@ impl State {
         }
     }
 
+    /// A thread that comes by tries again what it cannot be told of.
+    fn write_again(&mut self) {
+        if let (Some(AckSocket::Thread(_)), Some(since)) = (&self.write, self.blocked_since) {
+            self.blocked_since = None;
+            self.write();
+            self.blocked_since = self.blocked_since.map(|_| since);
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(socket) = self.write.take() {
+            socket.shut();
+        }
+    }
+
     fn write(&mut self) {
         let Some(socket) = &self.write else { return };
         let mut written = 0;
         let mut failed = false;
         while written < self.out.len() && self.blocked_since.is_none() {
-            match socket.try_write(&self.out[written..]) {
+            use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+            match socket.write(&self.out[written..]) {
                 Ok(count) if count > 0 => written += count,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                Err(error) if matches!(error.kind(), WouldBlock | TimedOut) => {
                     self.blocked_since = Some(Instant::now());
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == Interrupted => {}
                 Ok(_) | Err(_) => {
                     failed = true;
                     break;
@@ -312,10 +345,11 @@ impl State {
             }
         }
         self.out.drain(..written);
-        let finished = self.ended_since.is_some() && self.outstanding == 0 && self.out.is_empty();
+        let answered = self.outstanding == 0 && self.places.is_empty() && self.out.is_empty();
+        let finished = self.ended_since.is_some() && answered;
         if failed || finished {
             // The reading half notices by itself, or has ended before.
-            self.write = None;
+            self.close();
             self.out = Vec::new();
         }
     }

@@ -31,6 +31,11 @@ impl Budget {
         }
     }
 
+    /// There is no room now.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.used.load(SeqCst) >= self.max
+    }
+
     /// True: read on. False: the waker is called when there is room.
     pub(crate) fn has_room(&self, waker: &Waker) -> bool {
         if self.used.load(SeqCst) < self.max {

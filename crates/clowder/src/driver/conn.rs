@@ -1,50 +1,35 @@
-//! The task of one inbound connection: bytes to frames to messages to whoever wants them.
-//!
-//! All frames of one read are handled as a batch: one look at the dedup memory, one entry into the inbox, one write
-//! for the acknowledgements that are known.
-//!
-//! Invariant: what stood in front of the first malformed byte is delivered and answered; what stands behind it is
-//! never looked at.
+//! The task of one inbound connection.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use clowder_proto::wire::{Ack, FrameDecoder, MemberId, Message, MessageId, WireError, options};
+use clowder_proto::wire::WireError;
 use tokio::io::AsyncReadExt;
 
 use super::acks::{Acks, Turn};
-use super::control::Report;
-use super::deliver::Batch;
-use super::env::{Env, Ticket, compact, now};
+use super::env::Env;
+use super::inbound::Inbound;
 use super::linger::Linger;
 use super::net::OwnedReadHalf;
-use crate::inbox::Origin;
 use crate::metrics::wire_label;
 
-/// Room for one read.
-const READ_BYTES: usize = 64 << 10;
 /// Room for what comes while the task lingers; more of it is read as usual.
 const LINGER_BYTES: usize = 4 << 10;
-/// So much of a body's end tells the pieces of one message apart.
-const IDENTITY_BYTES: usize = 32;
-/// With less room than this a new buffer is taken.
-const READ_BYTES_MIN: usize = 16 << 10;
 
 /// Serves the connection until it ends or breaks the protocol.
 pub(super) async fn run(env: Arc<Env>, acks: Arc<Acks>, read: OwnedReadHalf) {
-    let decoder = FrameDecoder::new(&env.limits.wire);
     let linger = Linger::new(&env.last_heard);
-    let mut conn = Conn { env, acks, read, decoder, sender: None, gate: None, linger };
+    let mut conn = Conn { inbound: Inbound::new(env, acks), read, linger };
     let end = std::future::poll_fn(|cx| conn.poll(cx)).await;
+    let Conn { inbound, read, .. } = conn;
     if let End::Malformed(error) = &end {
-        conn.env.refusals.refused(conn.acks.peer, wire_label(&error.kind), error);
+        inbound.env.refusals.refused(inbound.acks.peer, wire_label(&error.kind), error);
     }
-    let Conn { acks, read, .. } = conn;
     // Nothing more is read; what was asked before is still answered.
     drop(read);
+    let acks = Arc::clone(&inbound.acks);
+    drop(inbound);
     acks.end();
     std::future::poll_fn(|cx| match acks.turn(cx) {
         Turn::Closed => Poll::Ready(()),
@@ -60,32 +45,19 @@ enum End {
 }
 
 struct Conn {
-    env: Arc<Env>,
-    acks: Arc<Acks>,
+    inbound: Inbound,
     read: OwnedReadHalf,
-    decoder: FrameDecoder,
-    /// Whose messages came last on this connection.
-    sender: Option<MemberId>,
-    gate: Option<Arc<Mutex<()>>>,
     linger: Linger,
-}
-
-/// One message of a batch that is to be delivered.
-struct Arrival {
-    message: Message,
-    bytes: usize,
-    seq: Option<u64>,
-    /// By which its copies are recognised.
-    id: MessageId,
 }
 
 impl Conn {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
-            match self.acks.turn(cx) {
-                Turn::Read if self.env.budget.has_room(cx.waker()) => self.acks.hold_back(false),
+            let Inbound { env, acks, .. } = &self.inbound;
+            match acks.turn(cx) {
+                Turn::Read if env.budget.has_room(cx.waker()) => acks.hold_back(false),
                 Turn::Read | Turn::Wait => {
-                    self.acks.hold_back(true);
+                    acks.hold_back(true);
                     return Poll::Pending;
                 }
                 Turn::Closed => return Poll::Ready(End::Closed),
@@ -95,17 +67,11 @@ impl Conn {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(End::Closed),
                 Poll::Ready(Ok(count)) => count,
             };
-            self.env.metrics.received_bytes.increment(count as u64);
-            let (batch, malformed) = self.decode();
-            self.acks.heard(batch.len(), self.decoder.pending() > 0);
-            let messages = batch.len();
-            if messages > 0 {
-                self.handle(batch);
-            }
-            if let Some(error) = malformed {
-                return Poll::Ready(End::Malformed(error));
-            }
-            if self.linger.heard(&self.env.last_heard, messages) {
+            let messages = match self.inbound.received(count) {
+                Ok(messages) => messages,
+                Err(error) => return Poll::Ready(End::Malformed(error)),
+            };
+            if self.linger.heard(&self.inbound.env.last_heard, messages) {
                 // Behind whoever processes the message.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -116,109 +82,9 @@ impl Conn {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         let mut few = [0; LINGER_BYTES];
         if let Some(count) = self.linger.read(self.read.as_ref(), &mut few) {
-            self.decoder.buffer().extend_from_slice(&few[..count]);
+            self.inbound.buffer().extend_from_slice(&few[..count]);
             return Poll::Ready(Ok(count));
         }
-        // A large frame is believed only as far as its bytes came: the buffer at most doubles.
-        let missing = self.decoder.missing();
-        let buffer = self.decoder.buffer();
-        if buffer.capacity() - buffer.len() < READ_BYTES_MIN {
-            buffer.reserve(missing.min(buffer.len()).max(READ_BYTES));
-        }
-        pin!(self.read.read_buf(buffer)).poll(cx)
-    }
-
-    /// All messages of what was read, and the first violation.
-    fn decode(&mut self) -> (Vec<(Message, usize)>, Option<WireError>) {
-        let mut batch = Vec::new();
-        loop {
-            match self.decoder.next() {
-                Ok(None) => return (batch, None),
-                Ok(Some(content)) => match Message::decode(&content, &self.env.limits.wire) {
-                    Ok(message) => batch.push((message, content.len())),
-                    Err(error) => return (batch, Some(error)),
-                },
-                Err(error) => return (batch, Some(error)),
-            }
-        }
-    }
-
-    fn handle(&mut self, batch: Vec<(Message, usize)>) {
-        for (message, _) in &batch {
-            if self.sender.as_ref() != Some(&message.from.id) {
-                self.changed_sender(message);
-            }
-        }
-        let gate = self.gate.clone();
-        let _one_connection_at_a_time = gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut deliveries = Batch::new(&self.env);
-        for Arrival { message, bytes, seq, id } in self.arrive(batch) {
-            let origin = Origin { acks: Arc::clone(&self.acks), seq, bytes, id };
-            deliveries.take(message, Some(origin));
-        }
-        deliveries.finish();
-    }
-
-    fn changed_sender(&mut self, message: &Message) {
-        let member = compact(&message.from);
-        self.env.heard(&member);
-        self.gate = self.env.gate(&member);
-        self.sender = Some(member.id.clone());
-        self.env.control.report(Report::Heard { member });
-    }
-
-    /// Give every message of the batch its place among the acknowledgements, and answer at once what is not delivered:
-    /// messages of the membership, and copies.
-    fn arrive(&self, batch: Vec<(Message, usize)>) -> Vec<Arrival> {
-        let asks = |message: &Message| message.options & options::USE_ACK != 0;
-        let asking = batch.iter().filter(|(message, _)| asks(message)).count();
-        let mut seq = self.acks.arrived(batch.len(), asking);
-        let time = now();
-        let mut dedup = self.env.dedup.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut arrivals = Vec::with_capacity(batch.len());
-        let mut spent = 0;
-        for (message, bytes) in batch {
-            let place = asks(&message).then_some(seq);
-            seq += u64::from(place.is_some());
-            if self.env.control.intercept(&message) {
-                self.acks.finished(place.map(|place| (place, Ack::Ok)), self.env.limits.deliveries_max);
-            } else {
-                let ticket = Ticket { conn: self.acks.id, seq: place };
-                let id = self.identity(&message);
-                match dedup.arrived(time, &message.from.id, &id, ticket) {
-                    None => {
-                        spent += bytes;
-                        arrivals.push(Arrival { message, bytes, seq: place, id });
-                    }
-                    Some(first) => {
-                        self.env.metrics.duplicates.increment(1);
-                        if let Some(place) = place {
-                            // Under the lock: the first one cannot fail and be forgotten in between.
-                            self.acks.repeated(first, place);
-                        }
-                        self.acks.finished(None, self.env.limits.deliveries_max);
-                    }
-                }
-            }
-        }
-        drop(dedup);
-        self.env.budget.spend(spent);
-        arrivals
-    }
-
-    /// What tells a copy of a message. The pieces of a fragmented message have one id, and differ at the end of their
-    /// bodies: in their number, or in what encryption made of it.
-    fn identity(&self, message: &Message) -> MessageId {
-        if !self.env.chain.shares_ids() {
-            return message.id.clone();
-        }
-        let end = &message.body[message.body.len().saturating_sub(IDENTITY_BYTES)..];
-        let mut mixed = [0; 16];
-        for (half, seed) in mixed.chunks_exact_mut(8).zip([0_u8, 1]) {
-            let mut hasher = DefaultHasher::new();
-            (seed, &message.id, message.body.len(), end).hash(&mut hasher);
-            half.copy_from_slice(&hasher.finish().to_be_bytes());
-        }
-        MessageId(Bytes::copy_from_slice(&mixed))
+        pin!(self.read.read_buf(self.inbound.roomy_buffer())).poll(cx)
     }
 }

@@ -21,7 +21,7 @@ const READ_BYTES: usize = 8 << 10;
 /// aborted when the link closes it.
 pub(super) async fn run(peer: Arc<Peer>, conn: ConnId, addr: Option<SocketAddr>) {
     let Some(addr) = addr else { return peer.lost(conn, Cause::Connect) };
-    let stream = match net::connect(addr).await {
+    let stream = match net::connect(addr, peer.socket_options()).await {
         Ok(stream) => stream,
         Err(error) => {
             tracing::debug!(peer = %peer.member, %error, "cannot connect");

@@ -8,13 +8,16 @@ use std::time::{Instant, SystemTime};
 use clowder_proto::Now;
 use clowder_proto::chain::Chain;
 use clowder_proto::dedup::Dedup;
-use clowder_proto::link::LinkConfig;
+use clowder_proto::group::SendFailure as Suspicion;
+use clowder_proto::link::{Failure, LinkConfig};
 use clowder_proto::wire::{Capabilities, Member, MemberId};
 use tokio::runtime::Handle;
 
 use super::accept::Registry;
 use super::budget::Budget;
-use super::control::Control;
+use super::control::{Control, Report};
+use super::coordinator::Coordination;
+use super::datagrams::Datagrams;
 use super::linger::LastHeard;
 use super::peer::Peer;
 use super::refused::Refusals;
@@ -22,6 +25,7 @@ use crate::config::{ChannelLimits, Timeouts};
 use crate::inbox::Queue;
 use crate::metrics::Metrics;
 use crate::route::Router;
+use crate::transport::Sockets;
 
 /// The time for the machines.
 pub(crate) fn now() -> Now {
@@ -36,15 +40,26 @@ pub(crate) struct Ticket {
     pub(crate) seq: Option<u64>,
 }
 
+/// What a channel is configured with, as far as its tasks need it.
+pub(crate) struct Settings {
+    pub(crate) limits: ChannelLimits,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) link: LinkConfig,
+    pub(crate) sockets: Sockets,
+}
+
 /// One channel's state, without the handles that keep it running.
 pub(crate) struct Env {
     pub(crate) handle: Handle,
     pub(crate) limits: ChannelLimits,
     pub(crate) timeouts: Timeouts,
     pub(crate) link: LinkConfig,
+    pub(crate) sockets: Sockets,
+    pub(crate) datagrams: Datagrams,
     pub(crate) chain: Chain,
     pub(crate) metrics: Metrics,
     pub(crate) control: Control,
+    pub(crate) coordination: Coordination,
     pub(crate) refusals: Refusals,
     pub(crate) dedup: Mutex<Dedup<Ticket>>,
     pub(crate) registry: Registry,
@@ -65,20 +80,24 @@ pub(crate) struct Env {
 impl Env {
     pub(crate) fn new(
         handle: Handle,
-        limits: ChannelLimits,
-        timeouts: Timeouts,
-        control: Control,
+        settings: Settings,
         chain: Chain,
-        secret: u64,
+        control: Control,
+        coordination: Coordination,
+        datagrams: Datagrams,
     ) -> Arc<Env> {
+        let Settings { limits, timeouts, link, sockets } = settings;
         let env = Arc::new(Env {
             handle,
-            link: crate::config::link(&limits, &timeouts),
+            link,
+            sockets,
+            datagrams,
             chain,
             metrics: Metrics::new(),
             control,
+            coordination,
             refusals: Refusals::default(),
-            dedup: Mutex::new(Dedup::new(limits.dedup.clone(), secret)),
+            dedup: Mutex::new(Dedup::new(limits.dedup.clone(), fastrand::u64(..))),
             registry: Registry::default(),
             budget: Budget::new(limits.delivered_bytes_max),
             last_heard: LastHeard::default(),
@@ -155,6 +174,17 @@ impl Env {
         self.stopped.load(Relaxed)
     }
 
+    /// A message to a member failed: the failure detector wants to know, unless it is this node's own doing.
+    pub(crate) fn count_failure(&self, member: &MemberId, failure: Failure) {
+        crate::metrics::failed(failure);
+        let cause = match failure {
+            Failure::RemoteProcess => Suspicion::NegativeAck,
+            Failure::Timeout | Failure::Connect | Failure::ConnectionLost | Failure::Protocol => Suspicion::Connection,
+            _ => return,
+        };
+        self.control.report(Report::SendFailed { member: member.clone(), cause });
+    }
+
     /// No new peers from now on.
     pub(crate) fn stop_sending(&self) {
         self.stopped.store(true, Relaxed);
@@ -162,11 +192,13 @@ impl Env {
 
     /// Nothing is on its way to anybody.
     pub(crate) fn drained(&self) -> bool {
-        self.peers.read().unwrap_or_else(PoisonError::into_inner).values().all(|peer| peer.idle_since().is_some())
+        let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
+        self.datagrams.is_idle() && peers.values().all(|peer| peer.idle_since().is_some())
     }
 
     pub(crate) fn close_peers(&self) {
         self.stop_sending();
+        self.datagrams.close();
         let peers = std::mem::take(&mut *self.peers.write().unwrap_or_else(PoisonError::into_inner));
         for peer in peers.into_values() {
             peer.close();

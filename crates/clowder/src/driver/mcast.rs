@@ -90,6 +90,32 @@ fn bind(socket: &Socket, config: &Multicast) -> io::Result<()> {
 }
 
 fn join_v4(socket: &Socket, config: &Multicast, group: Ipv4Addr) -> Result<(), MulticastError> {
+    let interface = send_v4(socket, config)?;
+    let joined = socket.join_multicast_v4(&group, &interface);
+    joined.map_err(|source| MulticastError::new(config, "join the group", source))
+}
+
+fn join_v6(socket: &Socket, config: &Multicast, group: Ipv6Addr) -> Result<(), MulticastError> {
+    let index = send_v6(socket, config)?;
+    let joined = socket.join_multicast_v6(&group, index);
+    joined.map_err(|source| MulticastError::new(config, "join the group", source))
+}
+
+/// A socket that sends to the group and hears nothing, non blocking.
+pub(crate) fn open_sender(config: &Multicast) -> Result<std::net::UdpSocket, MulticastError> {
+    let failed = |step| move |source| MulticastError::new(config, step, source);
+    let socket = Socket::new(Domain::for_address(config.group), Type::DGRAM, Some(Protocol::UDP));
+    let socket = socket.map_err(failed("open a socket"))?;
+    match config.group {
+        SocketAddr::V4(_) => drop(send_v4(&socket, config)?),
+        SocketAddr::V6(_) => drop(send_v6(&socket, config)?),
+    }
+    socket.set_nonblocking(true).map_err(failed("make the socket non blocking"))?;
+    Ok(socket.into())
+}
+
+/// How it sends. Returns the interface.
+fn send_v4(socket: &Socket, config: &Multicast) -> Result<Ipv4Addr, MulticastError> {
     let failed = |step| move |source| MulticastError::new(config, step, source);
     let interface = match config.interface {
         None => Ipv4Addr::UNSPECIFIED,
@@ -99,15 +125,15 @@ fn join_v4(socket: &Socket, config: &Multicast, group: Ipv4Addr) -> Result<(), M
     if config.interface.is_some() {
         socket.set_multicast_if_v4(&interface).map_err(failed("send through the interface"))?;
     }
-    socket.join_multicast_v4(&group, &interface).map_err(failed("join the group"))?;
     socket.set_multicast_loop_v4(!config.local_loopback_disabled).map_err(failed("set the loopback"))?;
     if let Some(ttl) = config.ttl {
         socket.set_multicast_ttl_v4(ttl).map_err(failed("set the TTL"))?;
     }
-    Ok(())
+    Ok(interface)
 }
 
-fn join_v6(socket: &Socket, config: &Multicast, group: Ipv6Addr) -> Result<(), MulticastError> {
+/// The same for IPv6, which names an interface by its number.
+fn send_v6(socket: &Socket, config: &Multicast) -> Result<u32, MulticastError> {
     let failed = |step| move |source| MulticastError::new(config, step, source);
     let scope = match config.group {
         SocketAddr::V6(addr) => addr.scope_id(),
@@ -121,12 +147,11 @@ fn join_v6(socket: &Socket, config: &Multicast, group: Ipv6Addr) -> Result<(), M
     if index != 0 {
         socket.set_multicast_if_v6(index).map_err(failed("send through the interface"))?;
     }
-    socket.join_multicast_v6(&group, index).map_err(failed("join the group"))?;
     socket.set_multicast_loop_v6(!config.local_loopback_disabled).map_err(failed("set the loopback"))?;
     if let Some(ttl) = config.ttl {
         socket.set_multicast_hops_v6(ttl).map_err(failed("set the hop limit"))?;
     }
-    Ok(())
+    Ok(index)
 }
 
 /// IPv6 names an interface by number where IPv4 uses an address.

@@ -16,7 +16,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
-use clowder_proto::group::SendFailure as Suspicion;
 use clowder_proto::link::{Cause, ConnId, Failure, Link, LinkOut, Order, Outcome, Outgoing, Token};
 use clowder_proto::wire::{Ack, Capabilities, Member};
 use tokio::sync::Semaphore;
@@ -28,7 +27,7 @@ use super::env::{Env, now};
 use super::linger::LastHeard;
 use super::net::OwnedWriteHalf;
 use super::waiters::{Then, Waiters};
-use crate::metrics;
+use crate::transport::SocketOptions;
 
 /// Frames in one system call; the system takes up to 1024.
 const WRITE_FRAMES_MAX: usize = 256;
@@ -198,6 +197,10 @@ impl Peer {
         if self.is_closed() { Failure::Closed } else { Failure::QueueFull }
     }
 
+    pub(super) fn socket_options(&self) -> &SocketOptions {
+        &self.env.sockets.made
+    }
+
     pub(crate) fn last_heard(&self) -> &LastHeard {
         &self.env.last_heard
     }
@@ -306,15 +309,9 @@ impl Peer {
         }
     }
 
-    /// A message to this peer failed: the failure detector wants to know, unless it is this node's own doing.
+    /// A message to this peer failed.
     pub(crate) fn count_failure(&self, failure: Failure) {
-        metrics::failed(failure);
-        let cause = match failure {
-            Failure::RemoteProcess => Suspicion::NegativeAck,
-            Failure::Timeout | Failure::Connect | Failure::ConnectionLost | Failure::Protocol => Suspicion::Connection,
-            _ => return,
-        };
-        self.env.control.report(Report::SendFailed { member: self.member.id.clone(), cause });
+        self.env.count_failure(&self.member.id, failure);
     }
 }
 

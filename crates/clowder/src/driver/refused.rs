@@ -31,6 +31,13 @@ pub enum Refusal {
         /// Why, as in the label of the metric.
         kind: &'static str,
     },
+    /// A datagram was dropped, or what stood behind its good messages.
+    Datagram {
+        /// Where it came from; port 0: not known, by multicast.
+        peer: SocketAddr,
+        /// Why, as in the label of the metric.
+        kind: &'static str,
+    },
     /// A message was not delivered: an interceptor of the chain rejected it.
     Message {
         /// Where it came from, if it was not held before.
@@ -86,6 +93,15 @@ impl Refusals {
         let _ = self.events.send(Refusal::Connection { peer, kind }); // nobody listens: so be it
         if self.may_log(Instant::now(), peer.ip(), kind) {
             tracing::warn!(%peer, kind, %why, "closed a connection; further ones are counted for a minute");
+        }
+    }
+
+    /// A datagram from `peer` is not read, or not to its end.
+    pub(crate) fn dropped(&self, peer: SocketAddr, kind: &'static str, why: impl Display) {
+        metrics::dropped(kind);
+        let _ = self.events.send(Refusal::Datagram { peer, kind }); // nobody listens: so be it
+        if self.may_log(Instant::now(), peer.ip(), kind) {
+            tracing::warn!(%peer, kind, %why, "dropped a datagram; further ones are counted for a minute");
         }
     }
 

@@ -169,6 +169,23 @@ async fn who_says_that_nothing_more_comes_still_gets_its_answers() {
 }
 
 #[tokio::test]
+async fn the_copy_on_a_connection_that_ends_gets_its_answer_too() {
+    let (to, mut inbox, mut peer) = served().await;
+    peer.write(&frame(1, SYNC, b"a")).await;
+    let delivery = next(&mut inbox).await;
+    let mut again = Raw::connect(&to).await;
+    again.write(&[frame(2, SYNC, b"b"), frame(1, SYNC, b"a")].concat()).await;
+    again.finish().await;
+    next(&mut inbox).await.done();
+    assert_eq!(again.acks(1).await, [Ack::Ok]);
+    for _ in 0..20 {
+        tokio::task::yield_now().await; // the node sees the end
+    }
+    delivery.fail();
+    assert_eq!(again.rest().await, [Ack::Failed]);
+}
+
+#[tokio::test]
 async fn a_connection_that_ended_leaves_nothing_behind_once_its_messages_are_processed() {
     let to = node().await;
     let mut inbox = to.inbox();

@@ -180,6 +180,7 @@ impl Link {
         while let Some((mut entry, ack)) = self.lanes[lane].conn.as_mut().and_then(Conn::answered) {
             match ack {
                 Ack::Ok => self.finish(&entry, Outcome::Delivered),
+                Ack::Failed if !self.config.failed_ack_is_error => self.finish(&entry, Outcome::Delivered),
                 Ack::Failed if entry.failures < self.config.retries_max && !final_answer => {
                     entry.failures += 1;
                     self.retries += 1;

@@ -155,6 +155,19 @@ fn the_second_failed_answer_is_the_end_and_the_connection_stays() {
     assert_eq!(world.done(), [(2, DELIVERED)]);
 }
 
+/// Tomcat: `throwOnFailedAck="false"`.
+#[test]
+fn a_failed_answer_that_is_no_error_counts_as_one_that_is_none() {
+    let config = LinkConfig { failed_ack_is_error: false, ..LinkConfig::default() };
+    for mut world in [World::lanes(config.clone()), World::pipeline(config)] {
+        world.queue(1, Order::All);
+        let conn = world.connect();
+        world.write(conn, 1);
+        world.fail_ack(conn);
+        assert_eq!((world.done(), world.writes_on(conn)), (vec![(1, DELIVERED)], vec![1]));
+    }
+}
+
 #[test]
 fn an_early_failed_answer_has_its_second_try_too() {
     let mut world = World::lanes(LinkConfig::default());

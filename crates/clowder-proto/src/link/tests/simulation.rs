@@ -57,6 +57,7 @@ impl Run {
             timeout: ms(200),
             connect_timeout: ms(100 + 100 * rng.below(2) as u64),
             retries_max: rng.below(3) as u8,
+            failed_ack_is_error: true,
         };
         let is_tomcat = rng.below(3) == 0;
         let mut run = Run {

@@ -1,0 +1,186 @@
+//! Bytes of one peer, however they came, to frames to messages to whoever wants them.
+//!
+//! All frames of one read are handled as a batch: one look at the dedup memory, one entry into the inbox, one write
+//! for the acknowledgements that are known.
+//!
+//! Invariant: what stood in front of the first malformed byte is delivered and answered; what stands behind it is
+//! never looked at.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use clowder_proto::wire::{Ack, FrameDecoder, MemberId, Message, MessageId, WireError, options};
+
+use super::acks::Acks;
+use super::control::Report;
+use super::deliver::Batch;
+use super::env::{Env, Ticket, compact, now};
+use crate::inbox::Origin;
+
+/// Room for one read.
+const READ_BYTES: usize = 64 << 10;
+/// With less room than this a new buffer is taken.
+const READ_BYTES_MIN: usize = 16 << 10;
+/// So much of a body's end tells the pieces of one message apart.
+const IDENTITY_BYTES: usize = 32;
+
+/// What is known of one connection, or of one datagram.
+pub(super) struct Inbound {
+    pub(super) env: Arc<Env>,
+    pub(super) acks: Arc<Acks>,
+    decoder: FrameDecoder,
+    /// Whose messages came last.
+    sender: Option<MemberId>,
+    gate: Option<Arc<Mutex<()>>>,
+}
+
+/// One message of a batch that is to be delivered.
+struct Arrival {
+    message: Message,
+    bytes: usize,
+    seq: Option<u64>,
+    /// By which its copies are recognised.
+    id: MessageId,
+}
+
+impl Inbound {
+    pub(super) fn new(env: Arc<Env>, acks: Arc<Acks>) -> Inbound {
+        let decoder = FrameDecoder::new(&env.limits.wire);
+        Inbound { env, acks, decoder, sender: None, gate: None }
+    }
+
+    /// Where bytes go, as they are.
+    pub(super) fn buffer(&mut self) -> &mut BytesMut {
+        self.decoder.buffer()
+    }
+
+    /// The same with room for a read. A large frame is believed only as far as its bytes came: the buffer at most
+    /// doubles.
+    pub(super) fn roomy_buffer(&mut self) -> &mut BytesMut {
+        let missing = self.decoder.missing();
+        let buffer = self.decoder.buffer();
+        if buffer.capacity() - buffer.len() < READ_BYTES_MIN {
+            buffer.reserve(missing.min(buffer.len()).max(READ_BYTES));
+        }
+        buffer
+    }
+
+    /// Bytes that wait for the rest of their frame.
+    pub(super) fn pending(&self) -> usize {
+        self.decoder.pending()
+    }
+
+    /// So many bytes came into the buffer. Returns the number of messages in them.
+    ///
+    /// # Errors
+    /// The first violation; the messages in front of it are delivered.
+    pub(super) fn received(&mut self, count: usize) -> Result<usize, WireError> {
+        self.env.metrics.received_bytes.increment(count as u64);
+        let (batch, malformed) = self.decode();
+        self.acks.heard(batch.len(), self.decoder.pending() > 0);
+        let messages = batch.len();
+        if messages > 0 {
+            self.handle(batch);
+        }
+        malformed.map_or(Ok(messages), Err)
+    }
+
+    /// All messages of what was read, and the first violation.
+    fn decode(&mut self) -> (Vec<(Message, usize)>, Option<WireError>) {
+        let mut batch = Vec::new();
+        loop {
+            match self.decoder.next() {
+                Ok(None) => return (batch, None),
+                Ok(Some(content)) => match Message::decode(&content, &self.env.limits.wire) {
+                    Ok(message) => batch.push((message, content.len())),
+                    Err(error) => return (batch, Some(error)),
+                },
+                Err(error) => return (batch, Some(error)),
+            }
+        }
+    }
+
+    /// Messages, with what they take of the budget.
+    pub(super) fn handle(&mut self, batch: Vec<(Message, usize)>) {
+        for (message, _) in &batch {
+            if self.sender.as_ref() != Some(&message.from.id) {
+                self.changed_sender(message);
+            }
+        }
+        let gate = self.gate.clone();
+        let _one_connection_at_a_time = gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut deliveries = Batch::new(&self.env);
+        for Arrival { message, bytes, seq, id } in self.arrive(batch) {
+            let origin = Origin { acks: Arc::clone(&self.acks), seq, bytes, id };
+            deliveries.take(message, Some(origin));
+        }
+        deliveries.finish();
+    }
+
+    fn changed_sender(&mut self, message: &Message) {
+        let member = compact(&message.from);
+        self.gate = self.env.gate(&member);
+        self.sender = Some(member.id.clone());
+        if self.acks.is_connection() {
+            // A datagram's source can be anybody's invention, without even an answer to a handshake.
+            self.env.heard(&member);
+            self.env.control.report(Report::Heard { member });
+        }
+    }
+
+    /// Give every message of the batch its place among the acknowledgements, and answer at once what is not delivered:
+    /// messages of the membership, and copies.
+    fn arrive(&self, batch: Vec<(Message, usize)>) -> Vec<Arrival> {
+        let asks = |message: &Message| message.options & options::USE_ACK != 0;
+        let asking = batch.iter().filter(|(message, _)| asks(message)).count();
+        let mut seq = self.acks.arrived(batch.len(), asking);
+        let time = now();
+        let mut dedup = self.env.dedup.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut arrivals = Vec::with_capacity(batch.len());
+        let mut spent = 0;
+        for (message, bytes) in batch {
+            let place = asks(&message).then_some(seq);
+            seq += u64::from(place.is_some());
+            if self.env.control.intercept(&message) {
+                self.acks.finished(place.map(|place| (place, Ack::Ok)), self.env.limits.deliveries_max);
+            } else {
+                let ticket = Ticket { conn: self.acks.id, seq: place };
+                let id = self.identity(&message);
+                match dedup.arrived(time, &message.from.id, &id, ticket) {
+                    None => {
+                        spent += bytes;
+                        arrivals.push(Arrival { message, bytes, seq: place, id });
+                    }
+                    Some(first) => {
+                        self.env.metrics.duplicates.increment(1);
+                        if let Some(place) = place {
+                            // Under the lock: the first one cannot fail and be forgotten in between.
+                            self.acks.repeated(first, place);
+                        }
+                        self.acks.finished(None, self.env.limits.deliveries_max);
+                    }
+                }
+            }
+        }
+        drop(dedup);
+        self.env.budget.spend(spent);
+        arrivals
+    }
+
+    /// What tells a copy of a message. The pieces of a fragmented message have one id, and differ at the end of their
+    /// bodies: in their number, or in what encryption made of it.
+    fn identity(&self, message: &Message) -> MessageId {
+        if !self.env.chain.shares_ids() {
+            return message.id.clone();
+        }
+        let end = &message.body[message.body.len().saturating_sub(IDENTITY_BYTES)..];
+        let mut mixed = [0; 16];
+        for (half, seed) in mixed.chunks_exact_mut(8).zip([0_u8, 1]) {
+            let mut hasher = DefaultHasher::new();
+            (seed, &message.id, message.body.len(), end).hash(&mut hasher);
+            half.copy_from_slice(&hasher.finish().to_be_bytes());
+        }
+        MessageId(Bytes::copy_from_slice(&mixed))
+    }
+}
