@@ -10,7 +10,10 @@ use crate::case::{Case, Pair};
 
 const KEY: &str = "encrypt(encryptionKey=cafedeadbeefbeefcafecafedeadbeef)";
 
-fn run(generation: Generation, cases: &[(&str, fn(Case<'_>) -> Case<'_>)]) -> Result<()> {
+/// What a case is besides its chain.
+type With = fn(Case<'_>) -> Case<'_>;
+
+fn run(generation: Generation, cases: &[(&str, With)]) -> Result<()> {
     skip_unless!(clowder_interop::java::available());
     let chains: Vec<String> = cases.iter().map(|(chain, _)| chain.replace("KEY", KEY)).collect();
     let cases: Vec<Case<'_>> = chains.iter().zip(cases).map(|(chain, (_, with))| with(Case::new(chain))).collect();

@@ -51,6 +51,9 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
         }
         builder = builder.static_service(service);
     }
+    if let Some(udp) = &args.udp {
+        builder = builder.udp(udp.as_str());
+    }
     let names = file.chain.layers.iter().map(LayerConfig::name).collect();
     let channel = cluster::started(builder.timeouts(file.timeouts).chain(file.chain), &listen).await?;
     Ok((channel, names))

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use clowder::view::{Left, ViewChange};
-use clowder::{Channel, Delivery, Member, Refusal};
+use clowder::{Channel, Delivery, Leadership, Member, Refusal};
 use clowder_proto::group::LeftReason;
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,7 @@ pub(super) async fn run(args: ListenArgs) -> Result<()> {
     let mut end = End::new(args.end.end_with_stdin)?;
     let (channel, layers) = join::start(&args.end, CLUSTER).await?;
     let mut inbox = channel.inbox();
-    let (mut views, mut refusals) = (channel.views(), channel.refusals());
+    let (mut views, mut leaders, mut refusals) = (channel.views(), channel.leaders(), channel.refusals());
     let ids = args.rpc_ids.iter();
     let _answering: Vec<_> =
         ids.map(|id| rpc::answer(&channel, id, args.reply)).collect::<Result<_, _>>().context("--rpc-id")?;
@@ -31,6 +31,9 @@ pub(super) async fn run(args: ListenArgs) -> Result<()> {
     let mut reads = print(&ready(&channel, &layers))?;
     for member in views.view().members() {
         reads &= print(&joined(member))?;
+    }
+    if let Some(leadership) = leaders.current() {
+        reads &= print(&leader(&leadership, &channel))?;
     }
     while reads {
         // Members first: who sends has joined.
@@ -41,6 +44,7 @@ pub(super) async fn run(args: ListenArgs) -> Result<()> {
                 break;
             }
             Some(change) = views.next() => reads = listener.members(&change)?,
+            Some(leadership) = leaders.next() => reads = print(&leader(&leadership, &channel))?,
             Some(refusal) = refusals.next() => reads = listener.refused(&refusal)?,
             Some(delivery) = inbox.recv() => reads = listener.received(delivery)?,
             else => break,
@@ -87,6 +91,16 @@ fn joined(member: &Member) -> Value {
         event.insert("domain".into(), json!(String::from_utf8_lossy(&member.domain)));
     }
     Value::Object(event)
+}
+
+fn leader(leadership: &Leadership, channel: &Channel) -> Value {
+    let names: Vec<String> = leadership.members.iter().map(|member| name(&member.id)).collect();
+    json!({
+        "event": "leader",
+        "member": name(&leadership.leader.id),
+        "self": leadership.leader.id == channel.local().id,
+        "members": names,
+    })
 }
 
 struct Listener {

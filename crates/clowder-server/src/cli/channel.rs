@@ -50,6 +50,10 @@ pub(crate) struct EndArgs {
     #[arg(long, value_name = "ADDR", value_parser = listen)]
     pub(crate) cluster: Option<String>,
 
+    /// Receive datagrams too, IP:PORT or IP:FIRST-LAST; the port is told to the other members.
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
+    pub(crate) udp: Option<String>,
+
     /// Name of this member, 32 hexadecimal digits. Default: a random one.
     #[arg(long, value_name = "HEX32")]
     pub(crate) id: Option<UniqueId>,
@@ -92,8 +96,8 @@ pub(crate) struct EndArgs {
 /// Options of `clowder channel listen`.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = "The first line is {\"event\":\"ready\",…} with the member's name as others write it \
-    behind --to or --peer. Then one line for each event: \"message\", \"joined\", \"left\" with its reason, \"refused\" \
-    for what was not delivered. SIGTERM and Ctrl-C take leave of the others; the last line is \
+    behind --to or --peer. Then one line for each event: \"message\", \"joined\", \"left\" with its reason, \"leader\" \
+    with a coordinator in the chain, \"question\" with --rpc-id, \"refused\" for what was not delivered. SIGTERM and Ctrl-C take leave of the others; the last line is \
     {\"event\":\"summary\",…}.\n\n\
     Messages made by `clowder channel send --size` carry numbers and a checksum. They are shown as \"numbered\", and \
     the summary counts those that were lost, repeated, overtaken and damaged.\n\n\

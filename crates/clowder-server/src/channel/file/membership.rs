@@ -10,6 +10,9 @@ use clowder::{Multicast, StaticService};
 use super::element::{Attribute, Element};
 use super::{ChannelFile, member};
 
+/// A change of the settings of multicast.
+type Change = Box<dyn FnOnce(Multicast) -> Multicast>;
+
 const PACKAGE: &str = "org.apache.catalina.tribes.membership.";
 
 impl ChannelFile {
@@ -29,8 +32,8 @@ impl ChannelFile {
     fn multicast(&mut self, element: &Element<'_>) -> Result<()> {
         let (mut address, mut port) = (IpAddr::from([228, 0, 0, 4]), 45_564);
         let mut domain = Bytes::new();
-        // Each is a change of the settings, made when the group is known.
-        let mut changes: Vec<Box<dyn FnOnce(Multicast) -> Multicast>> = Vec::new();
+        // Made when the group is known.
+        let mut changes: Vec<Change> = Vec::new();
         element.attributes(
             |attribute, value| {
                 match attribute {
@@ -100,14 +103,8 @@ impl ChannelFile {
 }
 
 /// A setting besides the group itself.
-fn multicast_setting(
-    attribute: &str,
-    value: &Attribute<'_>,
-) -> Option<Result<Box<dyn FnOnce(Multicast) -> Multicast>>> {
-    fn change<T: 'static>(
-        given: Result<T>,
-        apply: fn(Multicast, T) -> Multicast,
-    ) -> Result<Box<dyn FnOnce(Multicast) -> Multicast>> {
+fn multicast_setting(attribute: &str, value: &Attribute<'_>) -> Option<Result<Change>> {
+    fn change<T: 'static>(given: Result<T>, apply: fn(Multicast, T) -> Multicast) -> Result<Change> {
         given.map(|given| Box::new(move |multicast| apply(multicast, given)) as Box<_>)
     }
     Some(match attribute {
