@@ -302,8 +302,11 @@ impl Node {
 /// As [`Node::assert_clean_log`], of any process.
 pub fn assert_clean_log(process: &Process, expected: &[&str]) -> Result<()> {
     let log = process.log();
-    let bad: Vec<_> = complaints(&log).filter(|line| !expected.iter().any(|part| line.contains(part))).collect();
-    ensure!(bad.is_empty(), "{} complained:\n{}", process.name(), bad.join("\n"));
+    let bad: Vec<_> = complaints(&log).filter(|(_, line)| !expected.iter().any(|part| line.contains(part))).collect();
+    // A line behind it often says more.
+    let told = |(at, _): &(usize, &str)| log[*at..].iter().take(6).cloned().collect::<Vec<_>>().join("\n");
+    let told: Vec<String> = bad.iter().take(10).map(told).collect();
+    ensure!(bad.is_empty(), "{} complained:\n{}", process.name(), told.join("\n"));
     Ok(())
 }
 
@@ -316,7 +319,7 @@ const HARMLESS: [&str; 3] = [
     "took longer than",
 ];
 
-fn complaints(log: &[String]) -> impl Iterator<Item = &str> {
+fn complaints(log: &[String]) -> impl Iterator<Item = (usize, &str)> {
     let bad = |line: &&str| {
         line.starts_with("WARNING ")
             || line.starts_with("SEVERE ")
@@ -324,7 +327,8 @@ fn complaints(log: &[String]) -> impl Iterator<Item = &str> {
             || line.contains(" ERROR ")
             || line.contains("panicked at")
     };
-    log.iter().map(String::as_str).filter(bad).filter(|line| !HARMLESS.iter().any(|part| line.contains(part)))
+    let lines = log.iter().map(String::as_str).enumerate();
+    lines.filter(move |(_, line)| bad(line) && !HARMLESS.iter().any(|part| line.contains(part)))
 }
 
 /// The binary under test: `CLOWDER_BIN`, or built by cargo (once per process).

@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use crate::channel::chain_text;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clowder::chain::{Algorithm, Generation, Key};
 
-pub(crate) use channel::{ChainSource, ChannelArgs, ChannelKind, EndArgs, ListenArgs, SendArgs};
+pub(crate) use channel::{AnswersMode, ChainSource, ChannelArgs, ChannelKind, EndArgs, ListenArgs, RpcArgs, SendArgs};
 #[cfg(feature = "tls")]
 pub(crate) use tls::TlsArgs;
 
@@ -52,7 +53,7 @@ pub(crate) enum Command {
     Node(Box<NodeArgs>),
     /// Start three nodes on this machine and show what they are good for.
     Demo(DemoArgs),
-    /// Take part in a channel by hand: receive, send.
+    /// Take part in a channel by hand: receive, send, ask.
     Channel(ChannelArgs),
     /// Measure the channel, the sessions or the state transfer on this machine.
     Bench(BenchArgs),
@@ -319,7 +320,8 @@ pub(crate) struct BenchReceiverArgs {
       clowder decode --kind member 5452494245532d42…      bytes as hexadecimal digits\n  \
       clowder decode --kind frames @capture.bin            a file, raw or as hexadecimal digits\n  \
       tshark … -T fields -e tcp.payload | clowder decode --kind frames -\n  \
-      clowder decode --kind session --check @body.hex      also encode again and compare every byte\n\n\
+      clowder decode --kind session --check @body.hex      also encode again and compare every byte\n  \
+      clowder decode --kind encrypt --key 0123…ef 8f14…    with the key of the cluster\n\n\
     Malformed bytes are an error that names what is wrong and at which offset, with exit code 1; frames in front of \
     the mistake are still printed.")]
 pub(crate) struct DecodeArgs {
@@ -330,6 +332,9 @@ pub(crate) struct DecodeArgs {
     /// Encode what was decoded again and compare every byte.
     #[arg(long)]
     pub(crate) check: bool,
+
+    #[command(flatten)]
+    pub(crate) key: DecodeKey,
 
     /// Hexadecimal digits (blanks and colons between them do not matter), @FILE, or - for standard input.
     #[arg(value_name = "HEX|@FILE|-", default_value = "-")]
@@ -355,6 +360,32 @@ pub(crate) enum DecodeKind {
     Rpc,
     /// The body of a message between coordinators.
     Coordination,
+    /// A body with what Tomcat's FragmentationInterceptor puts behind it.
+    Fragment,
+    /// A body with the number that the OrderInterceptor puts behind it.
+    Order,
+    /// A body of the TwoPhaseCommitInterceptor: a message, or what confirms one.
+    TwoPhase,
+    /// A body that the GzipInterceptor compressed.
+    Gzip,
+    /// A body that the EncryptInterceptor encrypted; needs --key.
+    Encrypt,
+}
+
+/// How to open an encrypted body.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DecodeKey {
+    /// The key of --kind encrypt: Tomcat's encryptionKey, hexadecimal digits.
+    #[arg(long, value_name = "HEX", required_if_eq("kind", "encrypt"))]
+    pub(crate) key: Option<Key>,
+
+    /// Its algorithm, Tomcat's encryptionAlgorithm. Default: that of --generation.
+    #[arg(long, value_name = "NAME", requires = "key")]
+    pub(crate) algorithm: Option<Algorithm>,
+
+    /// A release of Tomcat whose format it has. Default: the current one.
+    #[arg(long, value_name = "VERSION", requires = "key")]
+    pub(crate) generation: Option<Generation>,
 }
 
 /// How sessions are kept.

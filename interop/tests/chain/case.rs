@@ -119,8 +119,8 @@ impl Pair {
 
     fn case(&mut self, case: &Case<'_>) -> Result<()> {
         let mut listener = self.up(case.chain)?;
-        self.to_clowder(case, &mut listener).context("Tomcat to Clowder")?;
-        self.to_tomcat(case).context("Clowder to Tomcat")?;
+        self.tomcat_sends(case, &mut listener).context("Tomcat to Clowder")?;
+        self.clowder_sends(case).context("Clowder to Tomcat")?;
         self.tomcat.down()?;
         let summary = listener.stop()?;
         let count: u32 = case.groups().iter().map(|(_, count, _)| count).sum();
@@ -131,7 +131,7 @@ impl Pair {
         Ok(())
     }
 
-    fn to_clowder(&mut self, case: &Case<'_>, listener: &mut Listener) -> Result<()> {
+    fn tomcat_sends(&mut self, case: &Case<'_>, listener: &mut Listener) -> Result<()> {
         for (size, count, options) in case.groups() {
             let sent = self.tomcat.ask(&format!("send {count} {size} {options} {SENDERS}"))?;
             ensure!(sent["sent"] == count && sent["errors"] == 0, "{size} bytes, options {options}: {sent}");
@@ -150,7 +150,7 @@ impl Pair {
         Ok(())
     }
 
-    fn to_tomcat(&mut self, case: &Case<'_>) -> Result<()> {
+    fn clowder_sends(&mut self, case: &Case<'_>) -> Result<()> {
         let (count, senders) = (COUNT.to_string(), SENDERS.to_string());
         let mut arguments = vec!["--to", &self.tomcat.name, "--chain", case.chain];
         arguments.extend(&self.extra);
@@ -191,4 +191,4 @@ impl Pair {
 }
 
 /// The interceptor sets one of them when it compresses.
-const GZIP: u32 = 256 | 2048;
+const GZIP: u32 = 256 | 1024 | 2048;

@@ -26,7 +26,7 @@ fn every_suite_and_size_of_key() -> Result<()> {
     skip_unless!(clowder_interop::java::available());
     let chains = chains(&SUITES, "10.1.60");
     let mut cases: Vec<Case<'_>> =
-        chains.iter().map(|chain| Case::new(chain).warnings(&["should not be used"])).collect();
+        chains.iter().map(|chain| Case::new(chain).warnings(&["is using the insecure algorithm"])).collect();
     cases[0] = cases[0].large(1_000_000);
     Pair::start(Generation::Tomcat10, &[])?.run(&cases)
 }

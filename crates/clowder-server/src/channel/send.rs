@@ -12,13 +12,10 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{join, name, numbered, print, sha256};
-use crate::cli::{Peer, SendArgs};
-use crate::cluster;
+use super::{join, name, numbered, print, sha256, targets};
+use crate::cli::SendArgs;
 use crate::end::End;
 
-/// Any address, so that receivers anywhere can answer; any free port.
-const CLUSTER: &str = "0.0.0.0:0";
 /// Longest body from a file or standard input.
 const BODY_BYTES_MAX: u64 = 1 << 30;
 /// Asynchronous messages of one sender whose outcome is not known yet.
@@ -33,7 +30,7 @@ const UNPRINTED_MAX: usize = 1024;
 pub(super) async fn run(args: SendArgs) -> Result<()> {
     let mut end = End::new(args.end.end_with_stdin)?;
     let body = body(&args)?;
-    let (channel, _) = join::start(&joining(&args), CLUSTER).await?;
+    let (channel, _) = join::start(&targets::joining(&args.end, &args.to), targets::CLUSTER).await?;
     let (outcomes, printed) = mpsc::channel(UNPRINTED_MAX);
     let result = tokio::select! {
         result = send(&args, &channel, body, outcomes, printed) => result,
@@ -41,14 +38,6 @@ pub(super) async fn run(args: SendArgs) -> Result<()> {
     };
     channel.stop().await;
     result
-}
-
-/// The receivers are expected members too, so that the members know each other if the receivers name this one.
-fn joining(args: &SendArgs) -> crate::cli::EndArgs {
-    let mut end = args.end.clone();
-    let new = args.to.iter().filter(|peer| !args.end.peers.contains(peer));
-    end.peers.extend(new.cloned());
-    end
 }
 
 /// What messages carry.
@@ -126,8 +115,7 @@ async fn send(
     outcomes: mpsc::Sender<Vec<Value>>,
     mut printed: mpsc::Receiver<Vec<Value>>,
 ) -> Result<()> {
-    channel.settled().await;
-    let targets: Arc<[Member]> = targets(&args.to, channel).await?.into();
+    let targets: Arc<[Member]> = targets::of(&args.to, channel).await?.into();
     let batch = Arc::new(Batch { body, options: args.options.clone(), count: args.count, taken: AtomicU64::new(0) });
     let mut senders = JoinSet::new();
     for _ in 0..u64::from(args.parallel).min(batch.len()) {
@@ -158,24 +146,6 @@ async fn send(
         bail!("{failed} of {all} outcomes are failures; each line with \"outcome\":\"failed\" has its reason");
     }
     Ok(())
-}
-
-/// With what is known of those who are members.
-async fn targets(to: &[Peer], channel: &Channel) -> Result<Vec<Member>> {
-    let view = channel.view();
-    if to.is_empty() {
-        if view.members().is_empty() {
-            bail!("there is no other member: name receivers with --to, or find members with --peer or --multicast");
-        }
-        return Ok(view.others());
-    }
-    let mut targets = Vec::new();
-    for peer in to {
-        let member = cluster::member(peer).await?;
-        let member = Member::new(member.addr, member.unique_id);
-        targets.push(view.get(&member.id).cloned().unwrap_or(member));
-    }
-    Ok(targets)
 }
 
 /// Sends one message after the other.

@@ -3,12 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use clowder::chain::ChainConfig;
 use clowder::options;
 
-use super::{Peer, UniqueId, listen, multicast_group};
+use super::{Peer, UniqueId, listen, multicast_group, seconds};
 use crate::channel::chain_text;
 
 /// Options of `clowder channel`.
@@ -37,6 +38,8 @@ pub(crate) enum ChannelKind {
     Listen(Box<ListenArgs>),
     /// Send messages and print what became of each at each member.
     Send(Box<SendArgs>),
+    /// Ask members and print what each answers.
+    Rpc(Box<RpcArgs>),
 }
 
 /// This end of the channel.
@@ -70,6 +73,11 @@ pub(crate) struct EndArgs {
     #[arg(long, value_name = "IP", requires = "multicast")]
     pub(crate) multicast_interface: Option<IpAddr>,
 
+    /// Find members as Tomcat's StaticMembershipService does: each --peer is asked instead of expected. NAME is that of
+    /// Tomcat's channel, for example Catalina-Channel for the cluster Catalina.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) static_service: Option<String>,
+
     /// Domain in the member record, shown to the other members. See also the layer `domain` of --chain.
     #[arg(long, value_name = "NAME")]
     pub(crate) domain: Option<String>,
@@ -93,8 +101,8 @@ pub(crate) struct EndArgs {
 /// Options of `clowder channel listen`.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = "The first line is {\"event\":\"ready\",…} with the member's name as others write it \
-    behind --to or --peer. Then one line for each event: \"message\", \"joined\", \"left\" with its reason, \"refused\" \
-    for what was not delivered, \"leader\" with a coordinator in the chain. SIGTERM and Ctrl-C take leave of the others; the last line is \
+    behind --to or --peer. Then one line for each event: \"message\", \"joined\", \"left\" with its reason, \"leader\" \
+    with a coordinator in the chain, \"question\" with --rpc-id, \"refused\" for what was not delivered. SIGTERM and Ctrl-C take leave of the others; the last line is \
     {\"event\":\"summary\",…}.\n\n\
     Messages made by `clowder channel send --size` carry numbers and a checksum. They are shown as \"numbered\", and \
     the summary counts those that were lost, repeated, overtaken and damaged.\n\n\
@@ -113,6 +121,14 @@ pub(crate) struct ListenArgs {
     /// Tell every sender that asks for it that processing failed.
     #[arg(long)]
     pub(crate) fail: bool,
+
+    /// Open an RPC channel with this id and show the questions that come. Repeat it for more.
+    #[arg(long = "rpc-id", value_name = "ID")]
+    pub(crate) rpc_ids: Vec<String>,
+
+    /// Answer each question with itself. Without this nobody gets an answer.
+    #[arg(long, requires = "rpc_ids")]
+    pub(crate) reply: bool,
 }
 
 /// Options of `clowder channel send`.
@@ -160,6 +176,57 @@ pub(crate) struct SendArgs {
     /// Messages on their way at one time, each from a sender of its own.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) parallel: u32,
+}
+
+/// Options of `clowder channel rpc`.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = "One line for each member that was asked, such as\n  \
+      {\"member\":\"127.0.0.1:4000/0101…\",\"outcome\":\"answered\",\"class\":\"java.lang.String\",\"text\":\"hello\"}\n\
+    Outcomes: answered, no-channel (it has no RPC channel of this id), timed-out, left, failed with a reason, \
+    not-awaited (others were enough). Exit code 1 if fewer answered than --mode asks for.\n\n\
+    Examples:\n  \
+      clowder channel rpc --multicast 228.0.0.4:45564 --rpc-id 'localhost#/shop-map' --text ping\n  \
+      clowder channel rpc --to 10.0.0.2:4000/0202… --rpc-id echo --text hello --mode first --timeout 0.5")]
+pub(crate) struct RpcArgs {
+    #[command(flatten)]
+    pub(crate) end: EndArgs,
+
+    /// Whom to ask, member or not. Repeat it for more. Default: all members.
+    #[arg(long = "to", value_name = "HOST:PORT/HEX32")]
+    pub(crate) to: Vec<Peer>,
+
+    /// Id of the RPC channel.
+    #[arg(long, value_name = "ID")]
+    pub(crate) rpc_id: String,
+
+    /// The question, a java.lang.String.
+    #[arg(long, value_name = "S")]
+    pub(crate) text: String,
+
+    /// How many answers are enough.
+    #[arg(long, value_name = "MODE", default_value = "all")]
+    pub(crate) mode: AnswersMode,
+
+    /// How long to wait for them, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+
+    /// Option bits of the question, as of `channel send`. Its processing is never waited for: an answer tells.
+    #[arg(long, value_name = "N", default_value = "2", value_parser = send_options)]
+    pub(crate) options: i32,
+}
+
+/// How many answers are enough.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AnswersMode {
+    /// One.
+    First,
+    /// From half of those that have the RPC channel.
+    Majority,
+    /// From all that have it.
+    All,
+    /// None: whether the question arrives.
+    None,
 }
 
 /// Where a chain is described.
