@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
+use clowder_proto::election::CoordinatorConfig;
 use clowder_proto::wire::{Capabilities, Member};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -17,7 +18,7 @@ use crate::discovery::{Discovery, Searches};
 use crate::driver::control::{Control, StartError as MembershipError};
 use crate::driver::datagrams::Datagrams;
 use crate::driver::env::{Env, Settings};
-use crate::driver::{accept, held, net, service, udp};
+use crate::driver::{accept, coordinator, held, net, service, udp};
 use crate::error::StartError;
 use crate::membership::{MembershipConfig, Multicast, StaticMember, StaticService, UnicastHeartbeats};
 use crate::rpc;
@@ -203,6 +204,14 @@ impl ChannelBuilder {
         self
     }
 
+    /// Agree on a leader with the other members, all of which need the same. Its place is at the top of the chain unless
+    /// the chain names one. Default: nobody leads.
+    #[must_use]
+    pub fn coordinator(mut self, coordinator: CoordinatorConfig) -> Self {
+        self.membership.coordinator = Some(coordinator);
+        self
+    }
+
     /// The limits of the data path.
     #[must_use]
     pub fn limits(mut self, limits: ChannelLimits) -> Self {
@@ -226,29 +235,24 @@ impl ChannelBuilder {
     /// Outside of a tokio runtime.
     pub async fn start(self) -> Result<Channel, StartError> {
         let handle = Handle::current();
-        let (chain, warnings) = self.chain.build()?;
+        let mut chain = self.chain.clone();
+        self.membership.place(&mut chain);
+        let (chain, warnings) = chain.build()?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
         let mut membership = self.membership.clone();
         membership.apply(&self.chain);
         let listener = bind(&self.listen, |addr| net::listen(addr, &self.sockets.accepted))?;
-        let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
         let udp = self.udp.as_deref();
         let udp = udp.map(|at| bind(at, |addr| net::datagrams(addr, &self.sockets.udp_received))).transpose()?;
-        let udp_port = udp.as_ref().map(|(_, udp)| udp.local_addr()).transpose();
-        let udp_port = udp_port.map_err(|source| StartError::Announce { source })?.map(|bound| bound.port());
-        let announced = self.announced(bound)?;
+        let announced = listener.local_addr().map_err(|source| StartError::Announce { source })?;
+        let announced = self.announced(announced)?;
         let named = self.unique_id.is_some();
         let searches = Searches::start(std::mem::take(&mut membership.discovery), announced, named).await?;
-        let local = self.local(announced, udp_port, searches.own())?;
-        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
-            tracing::warn!(
-                node = %local.domain.escape_ascii(),
-                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
-                "this node is of another domain than it sees: members with the same filter do not see it"
-            );
-        }
+        let unique_id = self.unique_id.or(searches.own()).map_or_else(random_id, Ok)?;
+        let local = Member::new(announced, unique_id);
+        let local = self.local(local, udp.as_ref().map(|(_, socket)| socket), &membership)?;
         let mut limits = self.limits;
         if let ReceiverKind::Threads { max_threads } = self.receiver {
             limits.connections_max = limits.connections_max.min(max_threads);
@@ -260,12 +264,13 @@ impl ChannelBuilder {
             limits.queue_bytes_max,
         )
         .map_err(MembershipError::Multicast)?;
+        let (coordination, coordinator) = coordinator::prepare(membership.coordinator.clone(), &local, &limits.wire);
         let control = Control::start(membership, chain.clone(), local.clone(), limits.wire.clone(), searches)?;
         let changes = control.changes();
         let multicast = control.datagram_messages();
         let link = config::link(&limits, &self.timeouts, self.failed_ack_is_error);
         let settings = Settings { limits, timeouts: self.timeouts, link, sockets: self.sockets };
-        let env = Env::new(handle.clone(), settings, chain, control, datagrams);
+        let env = Env::new(handle.clone(), settings, chain, control, coordination, datagrams);
         let channel = Channel::new(Inner {
             env: Arc::clone(&env),
             encoder: Encoder::new(&local),
@@ -281,6 +286,9 @@ impl ChannelBuilder {
             handle.spawn(accept::run(Arc::clone(&env), listener, self.receiver)).abort_handle(),
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),
             handle.spawn(follow(Arc::clone(&env), changes)).abort_handle(),
+            handle
+                .spawn(coordinator::run(Arc::clone(&env), channel.downgrade(), coordinator, env.control.changes()))
+                .abort_handle(),
         ];
         if !env.chain.is_empty() {
             tasks.push(handle.spawn(held::keep_time(Arc::downgrade(&env))).abort_handle());
@@ -295,19 +303,32 @@ impl ChannelBuilder {
         Ok(channel)
     }
 
-    /// This node, as it tells the others.
-    fn local(&self, at: SocketAddr, udp_port: Option<u16>, listed: Option<[u8; 16]>) -> Result<Member, StartError> {
-        let unique_id = self.unique_id.or(listed).map_or_else(random_id, Ok)?;
-        let mut local = Member::new(at, unique_id);
+    /// This node, as the others see it.
+    fn local(
+        &self,
+        mut local: Member,
+        udp: Option<&UdpSocket>,
+        membership: &MembershipConfig,
+    ) -> Result<Member, StartError> {
+        let failed = |source| StartError::Announce { source };
         local.secure_port = self.secure_port.map_or(-1, i32::from);
-        local.udp_port = udp_port.map_or(-1, i32::from);
+        if let Some(udp) = udp {
+            local.udp_port = udp.local_addr().map_err(failed)?.port().into();
+        }
         local.domain = self.domain.clone();
+        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
+            tracing::warn!(
+                node = %local.domain.escape_ascii(),
+                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
+                "this node is of another domain than it sees: members with the same filter do not see it"
+            );
+        }
         local.payload = self.payload.clone();
         local.extension = Capabilities::ALL.encode();
         Ok(local)
     }
 
-    /// The address to tell others.
+    /// What to tell others.
     ///
     /// Differs from Tomcat: it announces 0.0.0.0 when it listens there, which nobody can connect to. Test:
     /// a_node_that_listens_everywhere_announces_an_address_that_can_be_reached.

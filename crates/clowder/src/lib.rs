@@ -8,6 +8,7 @@ mod driver;
 mod error;
 mod http;
 mod inbox;
+mod leader;
 pub mod membership;
 pub mod metrics;
 mod outgoing;
@@ -26,6 +27,7 @@ pub use self::http::{ResponseFuture, SameSite, SessionLayer, SessionService};
 pub use builder::ChannelBuilder;
 pub use channel::Channel;
 pub use clowder_proto::chain;
+pub use clowder_proto::election::{CoordinatorConfig, ElectionConfig, SimpleConfig, ViewId};
 pub use clowder_proto::wire::{Ack, Member, MemberId, Message, MessageId, options};
 pub use config::{ChannelLimits, Timeouts};
 #[cfg(feature = "dns-srv")]
@@ -36,6 +38,7 @@ pub use discovery::{Discovery, Dns};
 pub use driver::refused::{Refusal, RefusalEvents};
 pub use error::{Full, SendError, SendFailure, StartError};
 pub use inbox::{Delivery, Inbox};
+pub use leader::{Leaders, Leadership};
 pub use membership::{Multicast, StaticMember, StaticService, UnicastHeartbeats};
 pub use route::Listener;
 pub use rpc::{

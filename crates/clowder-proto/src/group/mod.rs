@@ -18,6 +18,7 @@ mod discovered;
 mod heartbeat;
 mod inputs;
 pub(crate) mod jitter;
+mod named;
 mod notice;
 mod out;
 mod pinger;
@@ -141,7 +142,7 @@ impl Group {
     /// membership service asked has answered, cannot be reached, or had its time.
     pub fn is_settled(&self) -> bool {
         let known = |id: &MemberId, entry: &roster::Entry| {
-            entry.is_member() || entry.check.was_answered() || entry.check.is_idle() || self.is_rivalled(id)
+            entry.is_member() || entry.check.was_answered() || entry.check.is_untried() || self.is_rivalled(id)
         };
         let probed = self.roster.iter().all(|(id, entry)| known(id, entry) || !self.fits(&entry.member));
         probed && self.service.as_ref().is_none_or(Service::is_settled)
@@ -234,6 +235,7 @@ impl Group {
     fn finish(&mut self, now: Now) {
         if self.farewell.is_none() {
             self.leave_other_domains(now.mono);
+            self.answer_named();
             self.roster.retain(|entry| entry.is_wanted(now.mono));
             self.launch(now);
             self.publish();

@@ -100,6 +100,8 @@ pub(super) struct Entry {
     pub(super) quiet_until: Option<Instant>,
     /// It announced a start while a lost connection was being verified: another process with the configured id.
     pub(super) restarted: bool,
+    /// Somebody asked for it and has no answer yet.
+    pub(super) named: bool,
 }
 
 impl Entry {
@@ -118,6 +120,7 @@ impl Entry {
             watch: Watch::Closed { not_before: None },
             quiet_until: None,
             restarted: false,
+            named: false,
         }
     }
 
@@ -145,7 +148,7 @@ impl Entry {
 
     /// There is a reason to remember it.
     pub(super) fn is_wanted(&self, now: Instant) -> bool {
-        self.is_expected() || self.is_member() || self.heard.is_some() || self.is_quiet(now)
+        self.is_expected() || self.is_member() || self.heard.is_some() || self.is_quiet(now) || self.named
     }
 
     /// Nothing speaks for it any more but that it was a member, and lists once had it.

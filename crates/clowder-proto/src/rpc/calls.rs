@@ -222,7 +222,7 @@ impl Call {
     }
 }
 
-/// The machine. See the [module](self).
+/// The machine: told what was called, sent and received, it says what to send and how each call ended.
 #[derive(Debug)]
 pub struct Calls {
     config: CallsConfig,

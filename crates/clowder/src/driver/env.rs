@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use super::accept::Registry;
 use super::budget::Budget;
 use super::control::{Control, Report};
+use super::coordinator::Coordination;
 use super::datagrams::Datagrams;
 use super::linger::LastHeard;
 use super::peer::Peer;
@@ -58,6 +59,7 @@ pub(crate) struct Env {
     pub(crate) chain: Chain,
     pub(crate) metrics: Metrics,
     pub(crate) control: Control,
+    pub(crate) coordination: Coordination,
     pub(crate) refusals: Refusals,
     pub(crate) dedup: Mutex<Dedup<Ticket>>,
     pub(crate) registry: Registry,
@@ -81,6 +83,7 @@ impl Env {
         settings: Settings,
         chain: Chain,
         control: Control,
+        coordination: Coordination,
         datagrams: Datagrams,
     ) -> Arc<Env> {
         let Settings { limits, timeouts, link, sockets } = settings;
@@ -92,6 +95,7 @@ impl Env {
             chain,
             metrics: Metrics::new(),
             control,
+            coordination,
             refusals: Refusals::default(),
             dedup: Mutex::new(Dedup::new(limits.dedup.clone(), fastrand::u64(..))),
             registry: Registry::default(),
