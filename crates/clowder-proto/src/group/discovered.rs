@@ -81,7 +81,7 @@ impl Group {
         }
         let Some(entry) = self.roster.get_mut(id) else { return };
         entry.listing.add(source);
-        if listed.ready && entry.check.is_idle() {
+        if listed.ready && entry.check.is_untried() {
             entry.check.schedule(Some(now));
         }
     }

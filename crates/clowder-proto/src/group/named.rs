@@ -39,7 +39,7 @@ impl Group {
         let named: Vec<MemberId> =
             self.roster.iter().filter(|(_, entry)| entry.named).map(|(id, _)| id.clone()).collect();
         for id in named {
-            let rivalled = self.roster.rivals(&id).any(|(_, rival)| rival.is_member());
+            let rivalled = self.is_rivalled(&id);
             let Some(entry) = self.roster.get_mut(&id) else { continue };
             let alive = entry.is_member();
             if alive || rivalled || entry.check.is_idle() {
