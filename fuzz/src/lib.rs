@@ -7,6 +7,7 @@
 
 mod chain;
 mod coordination;
+mod fragments;
 mod java;
 pub mod mutate;
 mod rpc;
@@ -16,6 +17,7 @@ mod wire;
 
 pub use chain::chain_inbound;
 pub use coordination::coordination;
+pub use fragments::chain_fragments;
 pub use java::java_stream;
 pub use rpc::rpc;
 pub use session::{delta, session_message};
@@ -33,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("session_message", session_message),
     ("delta", delta),
     ("chain_inbound", chain_inbound),
+    ("chain_fragments", chain_fragments),
     ("rpc", rpc),
     ("coordination", coordination),
 ];

@@ -24,6 +24,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
         "session_message" => listed("session.json", |vector| &vector["message_hex"]),
         "delta" => deltas(),
         "chain_inbound" => bodies(),
+        "chain_fragments" => sequences(),
         "rpc" => rpc_messages(),
         "coordination" => coordination(),
         _ => Vec::new(),
@@ -66,6 +67,29 @@ fn bodies() -> Vec<(String, Vec<u8>)> {
         Some(wires.filter_map(seed).collect::<Vec<_>>())
     });
     bodies.flatten().collect()
+}
+
+/// The recorded sequences of messages for the layers that hold some.
+fn sequences() -> Vec<(String, Vec<u8>)> {
+    let document = vectors("interceptors.json");
+    let vectors = document["vectors"].as_array().expect("a list of vectors").iter();
+    let sequences = vectors.filter_map(|vector| {
+        let name = vector["name"].as_str()?;
+        let prefix = name.split('-').next()?;
+        let selector = ["frag", "order", "twophase"].iter().position(|known| *known == prefix)?;
+        let mut seed = vec![u8::try_from(selector).ok()?];
+        for (index, wire) in vector["wire_hex"].as_array()?.iter().enumerate() {
+            // The pieces of one message have one id; others differ, and a confirmation names 0x55.
+            let id = if prefix == "frag" { 0 } else { u8::try_from(index).ok()? };
+            let mut body = unhex(wire)?;
+            if let Some(confirmed) = body.get_mut(16..32).filter(|id| **id == [0x55; 16]) {
+                confirmed.fill(0);
+            }
+            seed.extend(crate::fragments::record(&body, id)?);
+        }
+        Some((name.to_owned(), seed))
+    });
+    sequences.collect()
 }
 
 /// The recorded bodies of coordinators, good and bad.

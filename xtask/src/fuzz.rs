@@ -8,8 +8,18 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{Program, which};
 use crate::test::lock_flag;
 
-const TARGETS: &[&str] =
-    &["frame", "message", "member", "java_stream", "session_message", "delta", "chain_inbound", "rpc", "coordination"];
+const TARGETS: &[&str] = &[
+    "frame",
+    "message",
+    "member",
+    "java_stream",
+    "session_message",
+    "delta",
+    "chain_inbound",
+    "chain_fragments",
+    "rpc",
+    "coordination",
+];
 const SECONDS: u64 = 120;
 
 /// `cargo xtask fuzz [TARGET] [--seconds N]`.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
+use clowder_proto::election::CoordinatorConfig;
 use clowder_proto::wire::{Capabilities, Member};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -17,7 +18,7 @@ use crate::driver::control::{Control, StartError as MembershipError};
 use crate::driver::datagrams::Datagrams;
 use crate::driver::env::{Env, Settings};
 use crate::driver::tls::{self, Tls};
-use crate::driver::{accept, held, net, service, udp};
+use crate::driver::{accept, coordinator, held, net, service, udp};
 use crate::error::StartError;
 use crate::membership::{MembershipConfig, Multicast, StaticMember, StaticService};
 use crate::rpc;
@@ -203,6 +204,14 @@ impl ChannelBuilder {
         self
     }
 
+    /// Agree on a leader with the other members, all of which need the same. Its place is at the top of the chain unless
+    /// the chain names one. Default: nobody leads.
+    #[must_use]
+    pub fn coordinator(mut self, coordinator: CoordinatorConfig) -> Self {
+        self.membership.coordinator = Some(coordinator);
+        self
+    }
+
     /// The limits of the data path.
     #[must_use]
     pub fn limits(mut self, limits: ChannelLimits) -> Self {
@@ -226,7 +235,9 @@ impl ChannelBuilder {
     /// Outside of a tokio runtime.
     pub async fn start(self) -> Result<Channel, StartError> {
         let handle = Handle::current();
-        let (chain, warnings) = self.chain.build()?;
+        let mut chain = self.chain.clone();
+        self.membership.place(&mut chain);
+        let (chain, warnings) = chain.build()?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
@@ -234,20 +245,11 @@ impl ChannelBuilder {
         membership.apply(&self.chain);
         let tls = self.load_tls()?;
         let listener = self.bind(&self.listen)?;
-        let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
-        let secure = tls.as_ref().map(|tls| self.bind_secure(tls, bound)).transpose()?;
+        let secure = self.bind_secure(tls.as_ref(), &listener)?;
         let udp = self.udp.as_deref();
         let udp = udp.map(|at| bind(at, |addr| net::datagrams(addr, &self.sockets.udp_received))).transpose()?;
-        let udp_port = udp.as_ref().map(|(_, udp)| udp.local_addr()).transpose();
-        let udp_port = udp_port.map_err(|source| StartError::Announce { source })?.map(|bound| bound.port());
-        let local = self.local(bound, udp_port, secure.as_ref().map(|(_, port)| *port))?;
-        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
-            tracing::warn!(
-                node = %local.domain.escape_ascii(),
-                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
-                "this node is of another domain than it sees: members with the same filter do not see it"
-            );
-        }
+        let mut local = self.local(&listener, udp.as_ref().map(|(_, socket)| socket), &membership)?;
+        announce_tls(&mut local, secure.as_ref())?;
         let mut limits = self.limits;
         if let ReceiverKind::Threads { max_threads } = self.receiver {
             limits.connections_max = limits.connections_max.min(max_threads);
@@ -259,12 +261,13 @@ impl ChannelBuilder {
             limits.queue_bytes_max,
         )
         .map_err(MembershipError::Multicast)?;
+        let (coordination, coordinator) = coordinator::prepare(membership.coordinator.clone(), &local, &limits.wire);
         let control = Control::start(membership, chain.clone(), local.clone(), limits.wire.clone())?;
         let changes = control.changes();
         let multicast = control.datagram_messages();
         let link = config::link(&limits, &self.timeouts, self.failed_ack_is_error);
         let settings = Settings { limits, timeouts: self.timeouts, link, sockets: self.sockets, tls };
-        let env = Env::new(handle.clone(), settings, chain, control, datagrams);
+        let env = Env::new(handle.clone(), settings, chain, control, coordination, datagrams);
         let channel = Channel::new(Inner {
             env: Arc::clone(&env),
             encoder: Encoder::new(&local),
@@ -280,8 +283,11 @@ impl ChannelBuilder {
             handle.spawn(accept::run(Arc::clone(&env), listener, self.receiver)).abort_handle(),
             handle.spawn(accept::sweep(Arc::downgrade(&env))).abort_handle(),
             handle.spawn(follow(Arc::clone(&env), changes)).abort_handle(),
+            handle
+                .spawn(coordinator::run(Arc::clone(&env), channel.downgrade(), coordinator, env.control.changes()))
+                .abort_handle(),
         ];
-        if let Some((listener, _)) = secure {
+        if let Some(listener) = secure {
             tasks.push(handle.spawn(tls::run(Arc::clone(&env), listener)).abort_handle());
         }
         if !env.chain.is_empty() {
@@ -312,11 +318,10 @@ impl ChannelBuilder {
         bind(text, |addr| net::listen(addr, &self.sockets.accepted))
     }
 
-    /// The secure port, and its number.
-    fn bind_secure(&self, tls: &Tls, plain: SocketAddr) -> Result<(net::TcpListener, u16), StartError> {
-        let listener = self.bind(&self.secure(tls, plain))?;
-        let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
-        Ok((listener, bound.port()))
+    fn bind_secure(&self, tls: Option<&Tls>, plain: &net::TcpListener) -> Result<Option<net::TcpListener>, StartError> {
+        let Some(tls) = tls else { return Ok(None) };
+        let plain = plain.local_addr().map_err(|source| StartError::Announce { source })?;
+        self.bind(&self.secure(tls, plain)).map(Some)
     }
 
     /// Where the secure port is to be: behind the plain one, if nothing else was said.
@@ -334,20 +339,34 @@ impl ChannelBuilder {
         format!("{}-{last}", SocketAddr::new(plain.ip(), first))
     }
 
-    /// This node, as it tells the others. `secure_port`: one that is open.
-    fn local(&self, bound: SocketAddr, udp_port: Option<u16>, secure_port: Option<u16>) -> Result<Member, StartError> {
+    /// This node, as the others see it.
+    fn local(
+        &self,
+        listener: &net::TcpListener,
+        udp: Option<&UdpSocket>,
+        membership: &MembershipConfig,
+    ) -> Result<Member, StartError> {
+        let failed = |source| StartError::Announce { source };
         let unique_id = self.unique_id.map_or_else(random_id, Ok)?;
-        let mut local = Member::new(self.announced(bound)?, unique_id);
-        local.secure_port = secure_port.or(self.secure_port).map_or(-1, i32::from);
-        local.udp_port = udp_port.map_or(-1, i32::from);
+        let mut local = Member::new(self.announced(listener.local_addr().map_err(failed)?)?, unique_id);
+        local.secure_port = self.secure_port.map_or(-1, i32::from);
+        if let Some(udp) = udp {
+            local.udp_port = udp.local_addr().map_err(failed)?.port().into();
+        }
         local.domain = self.domain.clone();
+        if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
+            tracing::warn!(
+                node = %local.domain.escape_ascii(),
+                filter = %membership.domain.as_deref().unwrap_or_default().escape_ascii(),
+                "this node is of another domain than it sees: members with the same filter do not see it"
+            );
+        }
         local.payload = self.payload.clone();
-        let tls = secure_port.map(|_| Capabilities::TLS).unwrap_or_default();
-        local.extension = Capabilities::ALL.and(tls).encode();
+        local.extension = Capabilities::ALL.encode();
         Ok(local)
     }
 
-    /// The address to tell others.
+    /// What to tell others.
     ///
     /// Differs from Tomcat: it announces 0.0.0.0 when it listens there, which nobody can connect to. Test:
     /// a_node_that_listens_everywhere_announces_an_address_that_can_be_reached.
@@ -377,6 +396,16 @@ impl ChannelBuilder {
         let source = last.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into());
         Err(StartError::Announce { source })
     }
+}
+
+/// The secure port is open and speaks TLS.
+fn announce_tls(local: &mut Member, secure: Option<&net::TcpListener>) -> Result<(), StartError> {
+    if let Some(secure) = secure {
+        let bound = secure.local_addr().map_err(|source| StartError::Announce { source })?;
+        local.secure_port = bound.port().into();
+        local.extension = local.capabilities().and(Capabilities::TLS).encode();
+    }
+    Ok(())
 }
 
 /// The first of the ports that `open` can open.

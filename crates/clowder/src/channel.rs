@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use clowder_proto::chain::Control as Place;
 use clowder_proto::link::{Failure, Outcome};
 use clowder_proto::wire::{Member, MemberId};
 use tokio::sync::watch;
@@ -15,11 +16,11 @@ use tokio::task::AbortHandle;
 
 use crate::builder::ChannelBuilder;
 use crate::driver::env::Env;
-use crate::driver::peer::{Peer, Wanted};
+use crate::driver::peer::Peer;
 use crate::driver::refused::RefusalEvents;
-use crate::driver::waiters::Then;
 use crate::error::{Full, SendError};
 use crate::inbox::Inbox;
+use crate::leader::Leaders;
 use crate::outgoing::{Outbound, Planned};
 use crate::route::Listener;
 use crate::send::{Encoder, Part, PartState, Parts, Pending, Receipt, SendOptions, Target};
@@ -81,6 +82,22 @@ impl Channel {
     /// Every change of the view from now on.
     pub fn views(&self) -> ViewChanges {
         self.inner.env.control.changes()
+    }
+
+    /// Who leads, as the members agreed. `None` while nothing is agreed, once the channel has stopped, and without a
+    /// [coordinator](ChannelBuilder::coordinator). Never blocks.
+    ///
+    /// Agreement takes a round of messages: for a moment two nodes can each believe that another one leads, or that they
+    /// do themselves. Where the network is cut, each part has its leader.
+    pub fn leader(&self) -> Option<Member> {
+        let agreed = self.inner.env.coordination.agreed();
+        let leader = agreed.borrow().as_ref().map(|agreed| agreed.leader.clone());
+        leader.filter(|_| !self.is_stopped())
+    }
+
+    /// Every change of the leader or of the agreed view from now on.
+    pub fn leaders(&self) -> Leaders {
+        Leaders::new(self.inner.env.coordination.agreed())
     }
 
     /// The messages that no listener takes.
@@ -231,35 +248,23 @@ impl Channel {
         if targets.is_empty() && options.via() == Via::Tcp {
             return done(Parts::default().result());
         }
-        let members = self.inner.addressees(&targets, options);
-        let outbound = match self.inner.planned(body.into(), options, false, &targets) {
-            Planned::One(outbound) => outbound,
-            Planned::Many(shipment) => {
-                return shipment.set_out(&self.inner, members, Box::new(done)).queue_now();
-            }
-        };
-        let then = Then::new(
-            members.len(),
-            Box::new(move |outcomes| done(Parts::known(members.into_iter().zip(outcomes)).result())),
-        );
-        for (index, target) in targets.iter().enumerate() {
-            match self.inner.target(target.borrow(), &outbound) {
-                Ok(peer) if peer.try_reserve(outbound.frame.len()) => {
-                    let wanted = Wanted::Then(Arc::clone(&then), index);
-                    let _no_slot = peer.queue(outbound.frame.clone(), outbound.acked, outbound.order, wanted);
-                }
-                Ok(peer) => {
-                    let failure = peer.refusal();
-                    peer.count_failure(failure);
-                    then.done(index, Outcome::Failed(failure));
-                }
-                Err(part) => {
-                    if let Some(outcome) = part.outcome() {
-                        then.done(index, outcome);
-                    }
-                }
-            }
-        }
+        let planned = self.inner.planned(body.into(), options, false, &targets);
+        self.inner.submit(planned, self.inner.addressees(&targets, options), Box::new(done));
+    }
+
+    /// As [`Channel::submit_then`], for a message of the control plane: only the layers below its place see it. There must
+    /// be a target.
+    pub(crate) fn submit_below(
+        &self,
+        place: Place,
+        targets: Vec<Member>,
+        body: Bytes,
+        options: SendOptions,
+        done: impl FnOnce(Result<Receipt, SendError>) + Send + 'static,
+    ) {
+        let ids: Vec<MemberId> = targets.iter().map(|target| target.id.clone()).collect();
+        let planned = self.inner.plan(Some(place), body, options, false, &ids);
+        self.inner.submit(planned, targets, Box::new(done));
     }
 
     /// Read the files of [`TlsConfig`](crate::TlsConfig) again: for a new certificate, or other CAs. Connections that are
@@ -353,15 +358,15 @@ impl Inner {
         targets: &[T],
     ) -> Planned {
         if self.env.chain.is_empty() && options.via() == Via::Tcp {
-            return self.plan(body, options, waits, &[]);
+            return self.plan(None, body, options, waits, &[]);
         }
         let ids: Vec<MemberId> = self.addressees(targets, options).into_iter().map(|member| member.id).collect();
-        self.plan(body, options, waits, &ids)
+        self.plan(None, body, options, waits, &ids)
     }
 
     /// The peer of a target, for one message; else its outcome.
     #[expect(clippy::result_large_err, reason = "rare, and moved once")]
-    fn target(&self, member: &Member, outbound: &Outbound) -> Result<Arc<Peer>, Part> {
+    pub(crate) fn target(&self, member: &Member, outbound: &Outbound) -> Result<Arc<Peer>, Part> {
         let peer = outbound.failure.map_or_else(
             || self.peer(member),
             |failure| {

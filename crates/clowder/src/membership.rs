@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use clowder_proto::chain::{ChainConfig, LayerConfig};
+use clowder_proto::chain::{ChainConfig, CoordinatorLayer, LayerConfig};
+use clowder_proto::election::{CoordinatorConfig, ElectionConfig, SimpleConfig};
 use clowder_proto::group::{DetectorConfig, GroupConfig, HeartbeatConfig, PingConfig, ServiceConfig};
 use clowder_proto::wire::{Limits, Member};
 
@@ -188,6 +189,8 @@ pub struct MembershipConfig {
     pub domain: Option<Bytes>,
     /// Discovery by the static membership service, if wanted.
     pub service: Option<StaticService>,
+    /// Who leads, and how that is agreed. Default: nobody.
+    pub coordinator: Option<CoordinatorConfig>,
     /// How a death is verified.
     pub detector: DetectorConfig,
     /// Pings to the members. Default none: members are probed where nothing else vouches for them.
@@ -209,6 +212,7 @@ impl Default for MembershipConfig {
             members: Vec::new(),
             domain: None,
             service: None,
+            coordinator: None,
             detector: DetectorConfig::default(),
             pings: None,
             notice_flag: 0,
@@ -246,8 +250,32 @@ impl MembershipConfig {
                         }),
                     );
                 }
+                LayerConfig::Coordinator(_) => {
+                    self.coordinate(CoordinatorConfig::NonBlocking(ElectionConfig::default()))
+                }
+                LayerConfig::SimpleCoordinator => self.coordinate(CoordinatorConfig::Simple(SimpleConfig::default())),
                 _ => {}
             }
+        }
+    }
+
+    /// What was configured in detail stays.
+    fn coordinate(&mut self, default: CoordinatorConfig) {
+        self.coordinator.get_or_insert(default);
+    }
+
+    /// The place of the coordinator in the chain, if it has none: at the top, so that everything else is done to its
+    /// messages, too.
+    pub(crate) fn place(&self, chain: &mut ChainConfig) {
+        let is_placed =
+            |layer: &LayerConfig| matches!(layer, LayerConfig::Coordinator(_) | LayerConfig::SimpleCoordinator);
+        let layer = match &self.coordinator {
+            Some(CoordinatorConfig::NonBlocking(_)) => LayerConfig::Coordinator(CoordinatorLayer::default()),
+            Some(CoordinatorConfig::Simple(_)) => LayerConfig::SimpleCoordinator,
+            None => return,
+        };
+        if !chain.layers.iter().any(is_placed) {
+            chain.layers.insert(0, layer);
         }
     }
 

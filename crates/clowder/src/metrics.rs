@@ -47,6 +47,13 @@ pub const REJECTED: &str = "clowder_messages_rejected_total";
 /// What the interceptors of the chain count; labels `interceptor` and `counter`.
 pub const INTERCEPTOR: &str = "clowder_interceptor_total";
 
+/// Leaders that this node agreed to, one after the other.
+pub const LEADER_CHANGES: &str = "clowder_leader_changes_total";
+/// 1 while this node leads, else 0.
+pub const LEADS: &str = "clowder_leads";
+/// Messages of coordinators that found no room.
+pub const COORDINATION_DROPPED: &str = "clowder_coordination_messages_dropped_total";
+
 /// The handles of one channel.
 pub(crate) struct Metrics {
     pub(crate) sent: Counter,
@@ -105,7 +112,7 @@ pub(crate) fn wire_label(kind: &WireErrorKind) -> &'static str {
         WireErrorKind::EndMarker(_) => "end_marker",
         WireErrorKind::NegativeLength { .. } => "negative_length",
         WireErrorKind::TooLong { .. } => "length_beyond_frame",
-        WireErrorKind::OverLimit { .. } => "over_limit",
+        WireErrorKind::OverLimit { .. } | WireErrorKind::TooMany { .. } => "over_limit",
         WireErrorKind::Truncated(_) => "truncated",
         WireErrorKind::UnknownContent => "unknown_content",
         _ => "malformed",
@@ -148,6 +155,21 @@ pub(crate) fn dropped(kind: &'static str) {
 /// Count a message that the chain did not let through.
 pub(crate) fn rejected(rejection: &Rejection) {
     counter!(REJECTED, "interceptor" => rejection.interceptor, "kind" => rejection.kind).increment(1);
+}
+
+/// This node agreed to another leader.
+pub(crate) fn leader_changed() {
+    counter!(LEADER_CHANGES).increment(1);
+}
+
+/// This node leads, or does not.
+pub(crate) fn leads(leads: bool) {
+    gauge!(LEADS).set(if leads { 1.0 } else { 0.0 });
+}
+
+/// A message of another coordinator found no room.
+pub(crate) fn coordination_dropped() {
+    counter!(COORDINATION_DROPPED).increment(1);
 }
 
 /// Publish what an interceptor counted.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
-use clowder_proto::chain::{Body, Context, Draft, FollowUp, Plan, Refusal};
+use clowder_proto::chain::{Body, Context, Control as Place, Draft, FollowUp, Plan, Refusal};
 use clowder_proto::link::{Failure, Order, Outcome};
 use clowder_proto::wire::{Member, MemberId};
 
@@ -47,7 +47,15 @@ impl Outbound {
 
 impl Inner {
     /// What the chain makes of a message. `waits`: the caller sends nothing else before it knows the outcome.
-    pub(crate) fn plan(self: &Arc<Self>, body: Bytes, options: SendOptions, waits: bool, to: &[MemberId]) -> Planned {
+    /// `place`: it enters the chain there; else at the top.
+    pub(crate) fn plan(
+        self: &Arc<Self>,
+        place: Option<Place>,
+        body: Bytes,
+        options: SendOptions,
+        waits: bool,
+        to: &[MemberId],
+    ) -> Planned {
         let now = now();
         let draft =
             Draft { options: options.bits(), timestamp: now.wall_ms(), id: message_id(), body: Body::from(body) };
@@ -59,7 +67,13 @@ impl Inner {
         if self.env.chain.is_empty() && via == Via::Tcp {
             return one(self.frame(&draft));
         }
-        let planned = random::with(|random| self.env.chain.outbound(&mut Context { now, random }, draft, to));
+        let planned = random::with(|random| {
+            let mut cx = Context { now, random };
+            match place {
+                Some(place) => self.env.chain.outbound_below(place, &mut cx, draft, to),
+                None => self.env.chain.outbound(&mut cx, draft, to),
+            }
+        });
         match planned {
             Err(refusal) => {
                 refused(&refusal);
@@ -85,6 +99,37 @@ impl Inner {
                     }),
                 },
             },
+        }
+    }
+
+    /// Queue it now, for members that are not none; `done` is called once.
+    pub(crate) fn submit(self: &Arc<Self>, planned: Planned, members: Vec<Member>, done: Done) {
+        let outbound = match planned {
+            Planned::One(outbound) => outbound,
+            Planned::Many(shipment) => return shipment.set_out(self, members, done).queue_now(),
+        };
+        let told = members.clone();
+        let then = Then::new(
+            members.len(),
+            Box::new(move |outcomes| done(Parts::known(told.into_iter().zip(outcomes)).result())),
+        );
+        for (index, target) in members.iter().enumerate() {
+            match self.target(target, &outbound) {
+                Ok(peer) if peer.try_reserve(outbound.frame.len()) => {
+                    let wanted = Wanted::Then(Arc::clone(&then), index);
+                    let _no_slot = peer.queue(outbound.frame.clone(), outbound.acked, outbound.order, wanted);
+                }
+                Ok(peer) => {
+                    let failure = peer.refusal();
+                    peer.count_failure(failure);
+                    then.done(index, Outcome::Failed(failure));
+                }
+                Err(part) => {
+                    if let Some(outcome) = part.outcome() {
+                        then.done(index, outcome);
+                    }
+                }
+            }
         }
     }
 

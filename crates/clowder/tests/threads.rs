@@ -4,14 +4,10 @@
 #![allow(clippy::unwrap_used)] // in tests a panic is the right report
 #![allow(dead_code)] // helpers of the cases that are not repeated
 
-use clowder::ReceiverKind;
-
-const RECEIVER: ReceiverKind = ReceiverKind::Threads { max_threads: 1_000 };
-
 use std::sync::Mutex;
 
 use clowder::options::{SYNCHRONIZED_ACK, USE_ACK};
-use clowder::{Channel, Refusal};
+use clowder::{Channel, ReceiverKind, Refusal};
 use clowder_proto::wire::Ack;
 
 use nodes::{builder, listen, next, patiently};

@@ -106,6 +106,11 @@ impl Check {
         self.flight.is_some_and(|flight| flight.why == Why::Lost) || (self.due.is_some() && self.why == Why::Lost)
     }
 
+    /// No probe is on its way or asked for.
+    pub(super) fn is_idle(&self) -> bool {
+        self.flight.is_none() && self.due.is_none()
+    }
+
     /// A probe came back, and none is on its way.
     pub(super) fn was_answered(&self) -> bool {
         self.last_start.is_some() && self.flight.is_none()

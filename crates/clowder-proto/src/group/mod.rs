@@ -17,6 +17,7 @@ mod detector;
 mod heartbeat;
 mod inputs;
 pub(crate) mod jitter;
+mod named;
 mod notice;
 mod out;
 mod pinger;
@@ -223,6 +224,7 @@ impl Group {
     fn finish(&mut self, now: Now) {
         if self.farewell.is_none() {
             self.leave_other_domains(now.mono);
+            self.answer_named();
             self.roster.retain(|entry| entry.is_wanted(now.mono));
             self.launch(now);
             self.publish();

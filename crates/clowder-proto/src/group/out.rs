@@ -52,6 +52,13 @@ pub enum GroupOut {
         /// Time for the connection.
         connect_timeout: Duration,
     },
+    /// What became of a member that was [named](super::Group::named).
+    Met {
+        /// Whom.
+        member: MemberId,
+        /// It is a member now.
+        alive: bool,
+    },
     /// The members have changed.
     View(ViewUpdate),
     /// A message came in a datagram; it is not acknowledged, whatever its options say.

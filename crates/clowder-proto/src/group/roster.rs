@@ -56,6 +56,8 @@ pub(super) struct Entry {
     pub(super) quiet_until: Option<Instant>,
     /// It announced a start while a lost connection was being verified: another process with the configured id.
     pub(super) restarted: bool,
+    /// Somebody asked for it and has no answer yet.
+    pub(super) named: bool,
 }
 
 impl Entry {
@@ -73,6 +75,7 @@ impl Entry {
             watch: Watch::Closed { not_before: None },
             quiet_until: None,
             restarted: false,
+            named: false,
         }
     }
 
@@ -86,7 +89,7 @@ impl Entry {
 
     /// There is a reason to remember it.
     pub(super) fn is_wanted(&self, now: Instant) -> bool {
-        self.configured || self.is_member() || self.heard.is_some() || self.is_quiet(now)
+        self.configured || self.is_member() || self.heard.is_some() || self.is_quiet(now) || self.named
     }
 
     /// Take over what the owner says about itself. True if something but its age changed.

@@ -40,6 +40,7 @@ impl Group {
             self.join(now, id, probe);
             return;
         }
+        self.named_in_vain(id);
         let (min, max) = (self.config.detector.retry_min, self.config.detector.retry_max);
         let Some(entry) = self.roster.get_mut(id) else { return };
         let pause = entry.check.back_off(min, max);

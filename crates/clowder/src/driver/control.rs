@@ -18,7 +18,7 @@ use clowder_proto::group::{
 };
 use clowder_proto::wire::{Limits, Member, MemberId, Message};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::drops::DropLog;
@@ -73,6 +73,7 @@ enum Command {
     Report(Report),
     Notice(Member, Notice),
     Service(Member, Box<ServiceMessage>),
+    Named(Member, oneshot::Sender<bool>),
     Stop,
 }
 
@@ -142,6 +143,7 @@ impl Control {
             watch_serial: 0,
             notices: JoinSet::new(),
             contacts: JoinSet::new(),
+            named: HashMap::new(),
             drops: DropLog::default(),
             seen,
             stopped: false,
@@ -234,6 +236,13 @@ impl Control {
         self.tell(Command::Service(from, Box::new(message)));
     }
 
+    /// Somebody whom others name: if it lives, it becomes a member, and the answer is true.
+    pub(crate) fn meet(&self, member: Member) -> oneshot::Receiver<bool> {
+        let (answer, verdict) = oneshot::channel();
+        self.tell(Command::Named(member, answer));
+        verdict
+    }
+
     fn tell(&self, command: Command) {
         if self.commands.try_send(command).is_err() {
             metrics::counter!("clowder_membership_reports_dropped_total").increment(1);
@@ -297,6 +306,8 @@ struct Task {
     watch_serial: u64,
     notices: JoinSet<()>,
     contacts: JoinSet<(MemberId, bool)>,
+    /// Who waits to hear of members that others named.
+    named: HashMap<MemberId, Vec<oneshot::Sender<bool>>>,
     drops: DropLog,
     seen: watch::Sender<Sight>,
     stopped: bool,
@@ -377,6 +388,10 @@ impl Task {
             },
             Event::Command(Command::Notice(from, notice)) => self.group.notice_received(now, &from, notice),
             Event::Command(Command::Service(from, message)) => self.group.service_received(now, &from, *message),
+            Event::Command(Command::Named(member, answer)) => {
+                self.named.entry(member.id.clone()).or_default().push(answer);
+                self.group.named(now, &member);
+            }
             Event::Command(Command::Stop) => self.group.stopping(now),
             Event::Datagram(Ok(from)) => {
                 self.group.datagram_received(now, from, &Bytes::copy_from_slice(datagram));
@@ -423,6 +438,11 @@ impl Task {
             GroupOut::Contact { to, message, connect_timeout } => {
                 let frames = self.frames(None, message, &to.id);
                 self.contacts.spawn(probe::contact(to.id, frames, connect_timeout));
+            }
+            GroupOut::Met { member, alive } => {
+                for answer in self.named.remove(&member).into_iter().flatten() {
+                    let _ = answer.send(alive); // it does not wait any more: so be it
+                }
             }
             GroupOut::View(update) => self.publish(update),
             GroupOut::DatagramMessage(message) => {
@@ -551,7 +571,7 @@ async fn receive(socket: Option<&UdpSocket>, buffer: &mut [u8]) -> io::Result<(u
     }
 }
 
-async fn sleep_until(deadline: Option<Instant>) {
+pub(crate) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use clowder_proto::chain::{Context, Sink};
+use clowder_proto::chain::{Context, Control as Place, Sink};
 use clowder_proto::wire::{Ack, Message};
 
 use super::env::{Env, now};
@@ -58,8 +58,13 @@ impl<'a> Batch<'a> {
 
     /// What is not for the application.
     fn aside(&self, sink: Sink, peer: Option<SocketAddr>) {
-        for (_, message) in sink.controls {
-            self.env.control.intercept(&message);
+        for (place, message) in sink.controls {
+            match place {
+                Place::Coordinator => self.env.coordination.received(&message),
+                _ => {
+                    self.env.control.intercept(&message);
+                }
+            }
         }
         for (from, _, rejection) in sink.rejections {
             self.env.refusals.rejected(peer, &from, &rejection);

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use super::accept::Registry;
 use super::budget::Budget;
 use super::control::{Control, Report};
+use super::coordinator::Coordination;
 use super::datagrams::Datagrams;
 use super::linger::LastHeard;
 use super::peer::Peer;
@@ -62,6 +63,7 @@ pub(crate) struct Env {
     pub(crate) tls: Option<Tls>,
     pub(crate) metrics: Metrics,
     pub(crate) control: Control,
+    pub(crate) coordination: Coordination,
     pub(crate) refusals: Refusals,
     pub(crate) dedup: Mutex<Dedup<Ticket>>,
     pub(crate) registry: Registry,
@@ -85,6 +87,7 @@ impl Env {
         settings: Settings,
         chain: Chain,
         control: Control,
+        coordination: Coordination,
         datagrams: Datagrams,
     ) -> Arc<Env> {
         let Settings { limits, timeouts, link, sockets, tls } = settings;
@@ -97,6 +100,7 @@ impl Env {
             tls,
             metrics: Metrics::new(),
             control,
+            coordination,
             refusals: Refusals::default(),
             dedup: Mutex::new(Dedup::new(limits.dedup.clone(), fastrand::u64(..))),
             registry: Registry::default(),

@@ -6,6 +6,7 @@ pub(crate) mod acks;
 mod budget;
 mod conn;
 pub(crate) mod control;
+pub(crate) mod coordinator;
 pub(crate) mod datagrams;
 pub(crate) mod deliver;
 mod dial;

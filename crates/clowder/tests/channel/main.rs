@@ -3,11 +3,6 @@
 
 #![allow(clippy::unwrap_used)] // in tests a panic is the right report
 
-use clowder::ReceiverKind;
-
-/// Who reads in these tests; `threads.rs` runs them with threads.
-const RECEIVER: ReceiverKind = ReceiverKind::Async;
-
 mod counts;
 mod nodes;
 mod proxy;
@@ -17,6 +12,7 @@ mod chain;
 mod fates;
 mod hostile;
 mod inbound;
+mod leader;
 mod limits;
 mod multicast;
 mod ordering;
@@ -25,5 +21,6 @@ mod stop;
 #[cfg(feature = "tls")]
 mod tls;
 mod tomcat;
+mod transport;
 mod udp;
 mod view;

@@ -4,15 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use clowder::{Channel, ChannelBuilder, Delivery, Inbox, Listener, Member, Message, Receipt, SendError, SendFailure};
+use clowder::{
+    Channel, ChannelBuilder, Delivery, Inbox, Listener, Member, Message, Receipt, ReceiverKind, SendError, SendFailure,
+};
 use tokio::net::TcpListener;
 
 /// Far above what anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A node at a free port of loopback that knows nobody.
+/// A node at a free port of loopback that knows nobody. In `threads.rs`, which repeats tests of others, it receives with
+/// threads.
 pub(crate) fn builder() -> ChannelBuilder {
-    Channel::builder().listen("127.0.0.1:0").receiver(super::RECEIVER)
+    let threads = module_path!().starts_with("threads::");
+    let kind = if threads { ReceiverKind::Threads { max_threads: 1_000 } } else { ReceiverKind::Async };
+    Channel::builder().listen("127.0.0.1:0").receiver(kind)
 }
 
 pub(crate) async fn node() -> Channel {

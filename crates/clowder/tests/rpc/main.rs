@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used)] // in tests a panic is the right report
 
-/// How the nodes receive.
-const RECEIVER: clowder::transport::ReceiverKind = clowder::transport::ReceiverKind::Async;
-
 #[path = "../channel/counts.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod counts;

@@ -8,29 +8,23 @@
 //! message; there one side's messages wait, or lose their order, until the numbers meet.
 //! Tests: a_sender_that_counts_anew_is_in_order_at_once, a_sender_that_left_and_counts_on_is_in_order_at_once.
 
+mod judge;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::OrderConfig;
 use super::incoming::Given;
 use crate::chain::Arrival;
 use crate::chain::held::{cost, detached};
 use crate::wire::{Message, MessageId};
+use judge::{Kind, Mark, NEAR};
 
 /// Delivered messages that are remembered by number and id.
 const RECENT: usize = 64;
 /// Gaps that are remembered; the oldest is forgotten first.
 const SKIPPED_MAX: usize = 64;
-/// How long after a number was given up its message counts as late; a later one is of another count.
-const LATE_MAX: Duration = Duration::from_secs(30);
-/// For a while, numbers that are nearer than this to where a former count ended belong to it, if the present one is far
-/// from there.
-const NEAR: u32 = 64;
-/// How long what was under way when a new count began can take.
-const STALE_MAX: Duration = Duration::from_secs(3);
-/// No count lets so many messages wait.
-const FAR: i32 = 1 << 24;
 
 /// What happened, for the counters.
 #[derive(Debug, Default)]
@@ -49,43 +43,6 @@ struct Waiting {
     mark: Mark,
     since: Instant,
     cost: usize,
-}
-
-/// Enough of a message's id to tell two messages apart. Zero, as of no id: equal to nothing.
-#[derive(Clone, Copy, Debug)]
-struct Mark(u64);
-
-impl Mark {
-    fn of(id: &MessageId) -> Mark {
-        Mark(id.0.chunks(8).fold(0u64, |mark, chunk| {
-            let mut bytes = [0; 8];
-            bytes[..chunk.len()].copy_from_slice(chunk);
-            mark.rotate_left(29) ^ u64::from_le_bytes(bytes)
-        }))
-    }
-
-    fn is(self, other: Mark) -> bool {
-        self.0 == other.0 && self.0 != 0
-    }
-}
-
-/// What a number means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// It is the one expected.
-    Next,
-    /// It waits, at this place.
-    Ahead(i64),
-    /// It was given up, and comes all the same.
-    Late(i64),
-    /// It was delivered, or waits.
-    Copy,
-    /// Of a new count, whose next message has this number: 1, or what follows those that came as late ones.
-    Restart(i64),
-    /// The rest of a former count.
-    Stale,
-    /// Of a new count, most likely, whose first message is still to come.
-    Anew,
 }
 
 #[derive(Debug)]
@@ -171,57 +128,6 @@ impl Numbers {
             Kind::Restart(at) => number != number_at(at),
             Kind::Next | Kind::Late(_) | Kind::Copy | Kind::Stale => false,
         }
-    }
-
-    fn judge(&self, now: Instant, number: i32, mark: Mark) -> Kind {
-        let ahead = number.wrapping_sub(number_at(self.expected));
-        let place = self.expected + i64::from(ahead);
-        if ahead == 0 {
-            return Kind::Next;
-        }
-        if self.anew.get(&number).is_some_and(|waiting| waiting.mark.is(mark)) {
-            return Kind::Copy;
-        }
-        if ahead > 0 {
-            self.judge_ahead(now, number, place, ahead, mark)
-        } else {
-            self.judge_behind(now, number, place, mark)
-        }
-    }
-
-    fn judge_ahead(&self, now: Instant, number: i32, place: i64, ahead: i32, mark: Mark) -> Kind {
-        if number == 1 && ahead > FAR {
-            return Kind::Restart(1);
-        }
-        let former = self.former.is_some_and(|(end, since)| {
-            number.wrapping_sub(end).unsigned_abs() < NEAR && now.saturating_duration_since(since) < STALE_MAX
-        });
-        if former && ahead.unsigned_abs() > NEAR {
-            return Kind::Stale;
-        }
-        match self.waiting.get(&place) {
-            None => Kind::Ahead(place),
-            Some(waiting) if waiting.mark.is(mark) => Kind::Copy,
-            Some(_) => Kind::Anew,
-        }
-    }
-
-    fn judge_behind(&self, now: Instant, number: i32, place: i64, mark: Mark) -> Kind {
-        let (recent, known) = self.recent[slot(place)];
-        if recent == place && known.is(mark) || number == 1 && self.first.is(mark) {
-            return Kind::Copy;
-        }
-        let begins = number == 1 && self.left;
-        let late = |(places, since): &(Range<i64>, Instant)| {
-            places.contains(&place) && now.saturating_duration_since(*since) < LATE_MAX
-        };
-        if !begins && self.skipped.iter().any(late) {
-            return Kind::Late(place);
-        }
-        if number == 1 {
-            return Kind::Restart(1);
-        }
-        if self.late_first > 0 { Kind::Restart(i64::from(self.late_first) + 1) } else { Kind::Anew }
     }
 
     /// A message came.

@@ -2,6 +2,7 @@
 
 mod domains;
 mod heartbeats;
+mod named;
 mod probes;
 mod service;
 mod simulation;
@@ -62,6 +63,7 @@ pub(super) struct Outs {
     pub(super) messages: Vec<Message>,
     pub(super) dropped: Vec<DropCause>,
     pub(super) stopped: usize,
+    pub(super) met: Vec<(MemberId, bool)>,
 }
 
 pub(super) struct World {
@@ -99,6 +101,7 @@ impl World {
                 GroupOut::DatagramMessage(message) => self.outs.messages.push(message),
                 GroupOut::Dropped { cause, .. } => self.outs.dropped.push(cause),
                 GroupOut::Stopped => self.outs.stopped += 1,
+                GroupOut::Met { member, alive } => self.outs.met.push((member, alive)),
             }
         }
     }

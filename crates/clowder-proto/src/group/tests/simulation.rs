@@ -205,7 +205,7 @@ impl Net {
                     self.end(node);
                     return;
                 }
-                GroupOut::DatagramMessage(_) | GroupOut::Dropped { .. } => {}
+                GroupOut::DatagramMessage(_) | GroupOut::Dropped { .. } | GroupOut::Met { .. } => {}
             }
         }
     }
