@@ -278,11 +278,16 @@ impl Node {
     /// Fails if the log has a warning or an error that is neither harmless by itself nor named in `expected`
     /// (parts of lines). Clowder's own logs are checked in the same way.
     pub fn assert_clean_log(&self, expected: &[&str]) -> Result<()> {
-        let log = self.process.log();
-        let bad: Vec<_> = complaints(&log).filter(|line| !expected.iter().any(|part| line.contains(part))).collect();
-        ensure!(bad.is_empty(), "{} complained:\n{}", self.process.name(), bad.join("\n"));
-        Ok(())
+        assert_clean_log(&self.process, expected)
     }
+}
+
+/// As [`Node::assert_clean_log`], of any process.
+pub fn assert_clean_log(process: &Process, expected: &[&str]) -> Result<()> {
+    let log = process.log();
+    let bad: Vec<_> = complaints(&log).filter(|line| !expected.iter().any(|part| line.contains(part))).collect();
+    ensure!(bad.is_empty(), "{} complained:\n{}", process.name(), bad.join("\n"));
+    Ok(())
 }
 
 /// Warnings that two Tomcats give each other in the same cases.

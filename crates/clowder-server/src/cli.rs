@@ -210,6 +210,10 @@ pub(crate) struct BenchChannelArgs {
     #[arg(long, value_name = "HOST:PORT/HEX32")]
     pub(crate) target: Option<Peer>,
 
+    /// Who reads in the receiver that is started: tasks of the runtime, or a thread for each connection.
+    #[arg(long, value_name = "KIND", default_value = "async", conflicts_with = "target")]
+    pub(crate) receiver: ReceiverMode,
+
     /// The chain of both ends, as `clowder channel` takes it. Repeat it: the chains are compared, each case of one with
     /// the same case of the others right behind it.
     #[arg(long, value_name = "CHAIN", value_parser = chain)]
@@ -270,6 +274,10 @@ pub(crate) struct BenchReceiverArgs {
     /// The chain.
     #[arg(long, default_value = "", value_parser = chain)]
     pub(crate) chain: String,
+
+    /// Who reads.
+    #[arg(long, default_value = "async")]
+    pub(crate) receiver: ReceiverMode,
 }
 
 /// Options of `clowder decode`.
@@ -338,6 +346,25 @@ impl fmt::Display for Replication {
             Replication::Sync => "sync",
             Replication::Async => "async",
         })
+    }
+}
+
+/// Who reads the connections of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReceiverMode {
+    /// Tasks of the runtime.
+    Async,
+    /// A thread for each connection.
+    Threads,
+}
+
+impl ReceiverMode {
+    /// As the command line has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ReceiverMode::Async => "async",
+            ReceiverMode::Threads => "threads",
+        }
     }
 }
 

@@ -274,3 +274,20 @@ fn wrong_usage_is_told_what_is_right() {
         assert!(output.status.success() && text(&output.stdout).contains(part), "{args:?}");
     }
 }
+
+#[test]
+fn datagrams_go_to_the_port_for_them_and_to_the_group() {
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let group = format!("228.0.0.4:{port}");
+    let multicast = ["--multicast", &group, "--multicast-interface", "127.0.0.1"];
+    let udp = Listener::start(&[&multicast[..], &["--udp", "127.0.0.1:0"]].concat());
+    for (options, bits, outcome) in [("udp,use_ack,sync", 39, "acknowledged"), ("multicast,use_ack", 67, "written")] {
+        let sending = ["--cluster", "127.0.0.1:0", "--size", "1000", "--options", options];
+        let (lines, ok) = outcomes(&[&sending[..], &multicast].concat());
+        assert!(ok, "{lines:?}");
+        assert_eq!((&lines[0]["outcome"], &lines[0]["member"]), (&json!(outcome), &json!(udp.name)));
+        assert_eq!(udp.event("message")["options"], json!(bits));
+    }
+    let summary = udp.summary();
+    assert_eq!((&summary["received"], &summary["damaged"]), (&json!(2), &json!(0)));
+}

@@ -1,5 +1,6 @@
 //! TLS from the command line: nodes with certificates share sessions, SIGHUP brings new files, mistakes are named.
 #![cfg(feature = "tls")]
+#![allow(clippy::unwrap_used)] // in tests a panic is the right report
 
 mod support;
 

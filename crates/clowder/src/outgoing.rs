@@ -296,9 +296,9 @@ impl Voyage {
             _ if env.requires_tls() => Err(Failure::NoSecurePort), // datagrams have no TLS
             Via::Multicast => env.datagrams.to_group(leg.frame.len()),
             Via::Udp => {
-                // The record of the view knows more than one that a caller kept, or made by hand.
+                // The record of the view knows more than one that a caller kept, unless nothing came from the member.
                 let view = env.control.view();
-                let known = view.get(&member().id).unwrap_or(member());
+                let known = view.get(&member().id).filter(|known| known.udp_addr().is_some()).unwrap_or(member());
                 env.datagrams.to_member(known, leg.frame.len(), self.acked)
             }
         };

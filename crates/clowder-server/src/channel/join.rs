@@ -38,6 +38,9 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
     if let (None, Some(multicast)) = (args.multicast, file.multicast) {
         builder = builder.multicast(multicast);
     }
+    if let Some(udp) = &args.udp {
+        builder = builder.udp(udp.as_str());
+    }
     let names = file.chain.layers.iter().map(LayerConfig::name).collect();
     let channel = cluster::started(builder.timeouts(file.timeouts).chain(file.chain), &listen).await?;
     Ok((channel, names))

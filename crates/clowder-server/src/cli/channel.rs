@@ -47,6 +47,11 @@ pub(crate) struct EndArgs {
     #[arg(long, value_name = "ADDR", value_parser = listen)]
     pub(crate) cluster: Option<String>,
 
+    /// Receive datagrams too, which `--options udp` asks for: IP:PORT, or IP:FIRST-LAST of which the first free port is
+    /// taken. Default: not.
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
+    pub(crate) udp: Option<String>,
+
     /// Name of this member, 32 hexadecimal digits. Default: a random one.
     #[arg(long, value_name = "HEX32")]
     pub(crate) id: Option<UniqueId>,
@@ -131,13 +136,14 @@ pub(crate) struct SendArgs {
 
     /// Option bits of each message, a number or Tomcat's names separated by commas: use_ack (2), sync (4), async (8),
     /// udp (32), multicast (64), and bits for interceptors (128, 512 and up). Bit 1 is always set, for a body of
-    /// bytes. 0: nobody says what became of it, 2: the member received it, 6: it processed it.
+    /// bytes. 0: nobody says what became of it, 2: the member received it, 6: it processed it. Repeat it to send with
+    /// each.
     #[arg(long, value_name = "N", default_value = "6", value_parser = send_options)]
-    pub(crate) options: i32,
+    pub(crate) options: Vec<i32>,
 
-    /// Numbered bodies of this many bytes, which `channel listen` checks.
+    /// Numbered bodies of this many bytes, which `channel listen` checks. Repeat it to send with each.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(0..=1 << 30), group = "body")]
-    pub(crate) size: Option<u32>,
+    pub(crate) size: Vec<u32>,
 
     /// This text, in UTF-8.
     #[arg(long, value_name = "S", group = "body")]
@@ -147,7 +153,7 @@ pub(crate) struct SendArgs {
     #[arg(value_name = "@FILE|-", group = "body", value_parser = body_file)]
     pub(crate) file: Option<String>,
 
-    /// How many messages.
+    /// How many messages, of each size and with each of the options.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) count: u32,
 

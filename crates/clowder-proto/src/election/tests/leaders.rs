@@ -191,6 +191,19 @@ fn the_lost_confirmation_of_a_silent_tomcat_is_made_up_for() {
 }
 
 #[test]
+fn the_view_of_a_tomcat_that_leads_again_is_remembered() {
+    // 1 came, took everybody over, and is gone: the Tomcat at 2 never noticed.
+    let mut world = World::agreed(3, &[2], id(1));
+    world.see(&[1, 2]);
+    world.hear(&request(1, &[1, 2, 3], id(2)));
+    world.hear(&confirmation(1, &[1, 3], id(2)));
+    world.see(&[2]);
+    world.views.clear();
+    world.pass(ElectionConfig::default().election_timeout * 2);
+    assert_eq!(world.take_view(), (id(1), members(&[2, 3])));
+}
+
+#[test]
 fn a_clowder_leader_is_asked_until_it_answers() {
     let timeout = ElectionConfig::default().election_timeout;
     let mut world = World::of(clowder(2), ElectionConfig::default());
