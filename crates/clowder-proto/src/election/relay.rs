@@ -98,6 +98,12 @@ impl Relay {
         }
     }
 
+    /// It went through here before, as it is now.
+    pub(super) fn knows(&self, message: &ElectionMessage) -> bool {
+        let digest = digest(message);
+        self.passed.iter().any(|passed| passed.id == message.id && passed.digest == digest)
+    }
+
     /// Send to whoever follows `after` in the message's list, wrapping; never to `local`.
     fn launch(&mut self, message: ElectionMessage, after: &MemberId, local: &MemberId) -> Option<ElectionOut> {
         let later = message.members.iter().filter(|member| member.id > *after);
@@ -180,10 +186,9 @@ impl Relay {
     }
 }
 
-/// Tells one list of members under one leader from another.
+/// Tells one list of members from another; who leads follows from it.
 fn digest(message: &ElectionMessage) -> u64 {
     let mut hasher = DefaultHasher::new();
-    message.leader.id.hash(&mut hasher);
     message.members.iter().for_each(|member| member.id.hash(&mut hasher));
     hasher.finish()
 }

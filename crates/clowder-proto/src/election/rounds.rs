@@ -20,7 +20,7 @@ impl Election {
         } else if matches!(self.phase, Phase::Running { .. }) || self.is_settled() {
             // What is under way takes everybody in whom it meets.
         } else if force || self.ranks_first() {
-            self.begin_round(now);
+            self.begin_round(now, false);
         } else if matches!(self.phase, Phase::Idle) {
             self.wait(now);
         }
@@ -46,8 +46,9 @@ impl Election {
     }
 
     /// Tomcat: the first token goes to the first of the others. Differs from Tomcat: if that fails, to the one after
-    /// it. Test: a_first_token_that_fails_goes_to_the_next_member.
-    fn begin_round(&mut self, now: Instant) {
+    /// it. Test: a_first_token_that_fails_goes_to_the_next_member. `round`: it goes to the member after this one, so that
+    /// it meets everybody before whoever ranks first.
+    fn begin_round(&mut self, now: Instant, round: bool) {
         let id = self.next_id();
         let members = self.everybody();
         self.phase = Phase::Running { id, members: members.clone(), until: now + self.config.election_timeout };
@@ -59,7 +60,7 @@ impl Election {
             kind: ElectionKind::Request,
         };
         // The member "after" the last one is the first.
-        let last = message.members.last().map_or(&self.local.id, |member| &member.id).clone();
+        let last = message.members.last().filter(|_| !round).map_or(&self.local.id, |member| &member.id).clone();
         let out = self.relay.pass(now, message, &last, &self.local.id, false);
         self.out.extend(out);
     }
@@ -73,14 +74,18 @@ impl Election {
         if !self.ranks_first() {
             self.adopt();
         }
-        self.elect(now, true);
+        if self.members.is_empty() || self.is_settled() {
+            self.elect(now, true);
+        } else {
+            self.begin_round(now, true);
+        }
     }
 
     /// The member that ranks first is a Tomcat, and has not answered to a token that named it as the leader. It will
     /// not: it drops them. If its own token was here, or its view was agreed before, its confirmation was lost.
     fn adopt(&mut self) {
         let leader = self.members.values().next();
-        if leader.is_some_and(|leader| leader.capabilities().contains(Capabilities::PIPELINE)) {
+        if leader.is_some_and(is_clowder) {
             return; // it answers
         }
         let fits = |proposal: &&AgreedView| proposal.members.iter().map(|member| &member.id).eq(self.ids());
@@ -151,8 +156,30 @@ impl Election {
         message.members = merged.into_values().collect();
         if message.members.first() == Some(&message.source) {
             self.propose(AgreedView { id: Some(message.id), members: message.members.clone() });
+        } else if !waited && !self.relay.knows(&message) {
+            self.vouch(&message);
         }
         self.pass_on(now, message, waited);
+    }
+
+    /// Somebody asks a Tomcat to lead, which does not answer, for a view that this node has.
+    ///
+    /// Differs from Tomcat: there a member that missed a confirmation keeps its old view. Here it gets it from whoever
+    /// has it. Test: who_missed_the_view_of_a_tomcat_gets_it_from_another_member.
+    fn vouch(&mut self, message: &ElectionMessage) {
+        let Some(AgreedView { id: Some(id), members }) = &self.view else { return };
+        let answers = members.first().is_some_and(is_clowder);
+        if !answers && self.is_settled() && *members == message.members {
+            let confirmation = ElectionMessage {
+                leader: members[0].clone(),
+                source: members[0].clone(),
+                members: members.clone(),
+                id: *id,
+                kind: ElectionKind::Confirmation,
+            };
+            let (to, token) = (vec![message.source.clone()], self.relay.token());
+            self.out.push_back(ElectionOut::Send { to, body: confirmation.encode(), token });
+        }
     }
 
     /// A member waits for this node to lead.
@@ -268,6 +295,11 @@ impl Election {
         self.view = Some(view.clone());
         self.out.push_back(ElectionOut::View(view));
     }
+}
+
+/// It answers to tokens that name it as the leader.
+fn is_clowder(member: &Member) -> bool {
+    member.capabilities().contains(Capabilities::PIPELINE)
 }
 
 fn first(members: &Roll) -> &Member {

@@ -222,6 +222,31 @@ fn the_view_of_a_tomcat_that_leads_again_is_remembered() {
 }
 
 #[test]
+fn who_missed_the_view_of_a_tomcat_gets_it_from_another_member() {
+    let timeout = ElectionConfig::default().election_timeout;
+    // First the leader is asked, then everybody else.
+    let mut world = World::new(2, &[1, 3, 4]);
+    world.pass(timeout);
+    assert_eq!(world.take_sent().to, members(&[1]));
+    world.pass(timeout);
+    let asked = world.take_sent();
+    asked.assert_is(&[3], &request(2, &[1, 2, 3, 4], asked.message.id));
+    // Who has the view says so, and passes the token on.
+    let mut other = World::agreed(3, &[1, 2, 4], id(5));
+    other.hear(&asked.message);
+    let (confirmed, token) = (other.sent.remove(0), other.take_sent());
+    confirmed.assert_is(&[2], &confirmation(1, &[1, 2, 3, 4], id(5)));
+    token.assert_is(&[4], &asked.message);
+    world.hear(&confirmed.message);
+    assert_eq!(world.take_view(), (id(5), members(&[1, 2, 3, 4])));
+    // Who has another view, or one that is not its membership any more, does not.
+    let mut other = World::agreed(3, &[1, 2], id(5));
+    other.see(&[1, 2, 4]);
+    other.hear(&asked.message);
+    other.take_sent().assert_is(&[4], &asked.message);
+}
+
+#[test]
 fn a_clowder_leader_is_asked_until_it_answers() {
     let timeout = ElectionConfig::default().election_timeout;
     let mut world = World::of(clowder(2), ElectionConfig::default());

@@ -61,7 +61,7 @@ fn a_token_of_another_is_merged_and_goes_to_the_next_member() {
     world.hear(&request(1, &[1, 2], id(2)));
     world.take_sent().assert_is(&[4], &request(1, &[1, 2, 4], id(2)));
     // The last one gives it to the first.
-    let mut world = World::agreed(4, &[1, 2], id(1));
+    let mut world = World::new(4, &[1, 2]);
     world.hear(&request(2, &[2, 4], id(2)));
     world.take_sent().assert_is(&[1], &request(2, &[1, 2, 4], id(2)));
 }
@@ -95,7 +95,8 @@ fn a_first_token_that_fails_goes_to_the_next_member() {
 #[test]
 fn a_token_that_comes_again_unchanged_waits_and_ends_after_the_timeout() {
     // 1 leads and 4 asked for it; neither can be reached, and nobody has noticed yet.
-    let mut world = World::agreed(2, &[1, 3, 4], id(1));
+    let mut world = World::of(member(2), ElectionConfig::default());
+    world.see(&[1, 3, 4]);
     let token = request(4, &[1, 2, 3, 4], id(2));
     world.hear(&token);
     let mut hops = 0;
