@@ -34,6 +34,10 @@ final class Args {
         return all.isEmpty() ? otherwise : all.get(all.size() - 1);
     }
 
+    void set(String name, String value) {
+        values.put(name, List.of(value));
+    }
+
     int number(String name, int otherwise) {
         return Integer.parseInt(text(name, Integer.toString(otherwise)));
     }

@@ -19,9 +19,11 @@ import org.apache.catalina.tribes.group.interceptors.SimpleCoordinator;
  * A bare Tribes channel with any chain of interceptors. Channel options: see {@link Tribes}. Besides
  * {@code --rpc-id TEXT}: calls with this id are answered with what they bring.
  *
- * <p>Prints {@code READY cluster=HOST:PORT id=HEX}. Commands:
+ * <p>Prints {@code READY} when its channel is started; without {@code --chain} it is not. Commands:
  *
  * <pre>
+ * up CHAIN                                  start a channel with this chain; "-" is the empty one
+ * down                                      stop it; another one may follow
  * send COUNT SIZE OPTIONS SENDERS           {@link Numbered} messages by SENDERS threads, to all members
  * sendto MEMBER,… COUNT SIZE OPTIONS SENDERS   the same to these members
  * recv                                      account of what was received, see {@link Recorder}
@@ -34,16 +36,37 @@ import org.apache.catalina.tribes.group.interceptors.SimpleCoordinator;
  * </pre>
  */
 public final class ChainNode {
-    private final Tribes tribes;
-    private final Recorder recorder = new Recorder();
-    private final RpcChannel rpc;
+    private final Args args;
+    private final String rpcId;
+    private Tribes tribes;
+    private Recorder recorder;
+    private RpcChannel rpc;
     private volatile int leftOver;
 
     private ChainNode(Args args) throws Exception {
+        this.args = args;
+        rpcId = args.text("rpc-id", null);
+        if (args.text("chain", null) == null) {
+            new Tribes(args); // asks for the options, so that misspelt ones are found now
+            args.refuseUnknown();
+        } else {
+            up();
+            args.refuseUnknown();
+        }
+    }
+
+    private void up() throws Exception {
+        recorder = new Recorder();
         tribes = new Tribes(args, recorder);
-        String rpcId = args.text("rpc-id", null);
-        args.refuseUnknown();
         rpc = rpcId == null ? null : new RpcChannel(rpcId.getBytes("ISO-8859-1"), tribes.channel, new Echo());
+        tribes.channel.start(tribes.services);
+    }
+
+    private void down() throws Exception {
+        if (tribes != null) {
+            tribes.channel.stop(tribes.services);
+            tribes = null;
+        }
     }
 
     private final class Echo implements RpcCallback {
@@ -70,8 +93,11 @@ public final class ChainNode {
         for (int s = 0; s < senders; s++) {
             int share = count / senders + (s < count % senders ? 1 : 0);
             new Thread(() -> {
-                all.add(lane(to, share, size, options));
-                done.countDown();
+                try {
+                    all.add(lane(to, share, size, options));
+                } finally {
+                    done.countDown();
+                }
             }).start();
         }
         done.await();
@@ -98,6 +124,8 @@ public final class ChainNode {
                 sent.digests.add(digest);
             } catch (ChannelException | RuntimeException e) {
                 sent.errors.add(e);
+            } catch (Error e) {
+                sent.errors.add(new IllegalStateException(e));
             }
         }
         return sent;
@@ -198,8 +226,15 @@ public final class ChainNode {
                 return leader();
             case "rpc":
                 return call(words[1], number(words[2]), number(words[3]), words[4]);
+            case "up":
+                args.set("chain", words[1].equals("-") ? "" : words[1]);
+                up();
+                return "{}";
+            case "down":
+                down();
+                return "{}";
             case "stop":
-                tribes.channel.stop(tribes.services);
+                down();
                 return null;
             default:
                 throw new IllegalArgumentException("unknown command " + words[0]);
@@ -212,8 +247,7 @@ public final class ChainNode {
 
     public static void main(String[] argv) throws Exception {
         ChainNode node = new ChainNode(new Args(argv));
-        node.tribes.channel.start(node.tribes.services);
-        Commands.print("READY cluster=" + Tribes.name(node.tribes.local()).replace("/", " id="));
+        Commands.print("READY chain");
         Commands.loop(node::handle);
     }
 }

@@ -1,6 +1,7 @@
 package clowder.interop;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -13,10 +14,14 @@ import org.apache.catalina.tribes.ChannelMessage;
 import org.apache.catalina.tribes.group.ChannelInterceptorBase;
 
 /**
- * The top of the chain: keeps account of the byte messages that come up. As an interceptor it sees ids and options,
+ * The top of the chain: keeps account of the byte messages that come up; repeated ones are counted as such alone. As an interceptor it sees ids and options,
  * which a listener does not, and with it Tomcat adds no interceptor of its own to an empty chain.
  */
 final class Recorder extends ChannelInterceptorBase {
+    /** What a TcpFailureDetector sends, and only another one recognises. */
+    private static final byte[] PROBE = Tribes.unhex("4fa77348798243c99f6f8980a15b07147dd9525bebf1439ab77ebe8f81671eb6"
+            + "3715be87457e4ca8bf0a4d135338153255f694b73afa407891047dd77284c0d5");
+
     private final List<byte[]> digests = new ArrayList<>();
     private final Set<String> ids = new HashSet<>();
     private final Set<String> seen = new HashSet<>();
@@ -30,11 +35,13 @@ final class Recorder extends ChannelInterceptorBase {
 
     @Override
     public void messageReceived(ChannelMessage message) {
-        if ((message.getOptions() & Channel.SEND_OPTIONS_BYTE_MESSAGE) != 0) {
+        byte[] body = message.getMessage().getBytes();
+        boolean isBytes = (message.getOptions() & Channel.SEND_OPTIONS_BYTE_MESSAGE) != 0;
+        if (isBytes && !Arrays.equals(body, PROBE)) {
             if (failing) {
                 throw new IllegalStateException("told to fail");
             }
-            record(message, message.getMessage().getBytes());
+            record(message, body);
         }
         super.messageReceived(message);
     }
@@ -43,19 +50,24 @@ final class Recorder extends ChannelInterceptorBase {
         byte[] digest = Numbered.sha256(body);
         Numbered numbered = Numbered.read(body);
         synchronized (this) {
+            boolean again = !ids.add(Tribes.hex(message.getUniqueId()));
+            if (numbered != null) {
+                again |= !seen.add(numbered.lane + ":" + numbered.number);
+            }
+            if (again) {
+                repeated++;
+                return;
+            }
             digests.add(digest);
             bytes += body.length;
             options.add(message.getOptions());
-            boolean again = !ids.add(Tribes.hex(message.getUniqueId()));
             if (numbered != null) {
                 damaged += numbered.intact ? 0 : 1;
-                again |= !seen.add(numbered.lane + ":" + numbered.number);
                 Integer before = newest.merge(numbered.lane, numbered.number, Math::max);
                 if (before > numbered.number) {
                     overtaken.merge(Tribes.name(message.getAddress()), 1, Integer::sum);
                 }
             }
-            repeated += again ? 1 : 0;
         }
     }
 

@@ -16,10 +16,8 @@ use crate::wait::PATIENCE;
 pub struct ChainNode {
     /// Its process.
     pub process: Process,
-    /// `HOST:PORT` of its receiver.
-    pub cluster: String,
-    /// Its unique id.
-    pub id: String,
+    /// `HOST:PORT/HEX` of its receiver.
+    pub name: String,
 }
 
 impl ChainNode {
@@ -48,7 +46,19 @@ impl ChainNode {
         if let Some(host) = host {
             command = inside(&host.namespace, &command);
         }
-        Ok(Starting(Process::spawn(format!("chain-{generation:?}-{}", seat.port), &mut command)?))
+        let process = Process::spawn(format!("chain-{generation:?}-{}", seat.port), &mut command)?;
+        Ok(Starting(Self { process, name: seat.to_string() }))
+    }
+
+    /// Starts a channel with this chain, if none is started.
+    pub fn up(&mut self, chain: &str) -> Result<()> {
+        let chain = if chain.is_empty() { "-" } else { chain };
+        self.ask(&format!("up {chain}")).map(drop)
+    }
+
+    /// Stops the channel.
+    pub fn down(&mut self) -> Result<()> {
+        self.ask("down").map(drop)
     }
 
     /// One command, answered with JSON.
@@ -69,15 +79,14 @@ impl ChainNode {
     }
 }
 
-/// A node whose process runs but whose channel may not be started.
+/// A node whose process runs, and whose channel may not be started.
 #[derive(Debug)]
-pub struct Starting(Process);
+pub struct Starting(ChainNode);
 
 impl Starting {
     /// Waits for its `READY` line.
-    pub fn ready(self) -> Result<ChainNode> {
-        let mut process = self.0;
-        let [cluster, id] = process.ready(["cluster", "id"])?;
-        Ok(ChainNode { process, cluster, id })
+    pub fn ready(mut self) -> Result<ChainNode> {
+        self.0.process.ready([])?;
+        Ok(self.0)
     }
 }

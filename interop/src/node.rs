@@ -295,11 +295,19 @@ impl Node {
     /// Fails if the log has a warning or an error that is neither harmless by itself nor named in `expected`
     /// (parts of lines). Clowder's own logs are checked in the same way.
     pub fn assert_clean_log(&self, expected: &[&str]) -> Result<()> {
-        let log = self.process.log();
-        let bad: Vec<_> = complaints(&log).filter(|line| !expected.iter().any(|part| line.contains(part))).collect();
-        ensure!(bad.is_empty(), "{} complained:\n{}", self.process.name(), bad.join("\n"));
-        Ok(())
+        assert_clean_log(&self.process, expected)
     }
+}
+
+/// As [`Node::assert_clean_log`], of any process.
+pub fn assert_clean_log(process: &Process, expected: &[&str]) -> Result<()> {
+    let log = process.log();
+    let bad: Vec<_> = complaints(&log).filter(|(_, line)| !expected.iter().any(|part| line.contains(part))).collect();
+    // A line behind it often says more.
+    let told = |(at, _): &(usize, &str)| log[*at..].iter().take(6).cloned().collect::<Vec<_>>().join("\n");
+    let told: Vec<String> = bad.iter().take(10).map(told).collect();
+    ensure!(bad.is_empty(), "{} complained:\n{}", process.name(), told.join("\n"));
+    Ok(())
 }
 
 /// Warnings that two Tomcats give each other in the same cases.
@@ -311,7 +319,7 @@ const HARMLESS: [&str; 3] = [
     "took longer than",
 ];
 
-fn complaints(log: &[String]) -> impl Iterator<Item = &str> {
+fn complaints(log: &[String]) -> impl Iterator<Item = (usize, &str)> {
     let bad = |line: &&str| {
         line.starts_with("WARNING ")
             || line.starts_with("SEVERE ")
@@ -319,7 +327,8 @@ fn complaints(log: &[String]) -> impl Iterator<Item = &str> {
             || line.contains(" ERROR ")
             || line.contains("panicked at")
     };
-    log.iter().map(String::as_str).filter(bad).filter(|line| !HARMLESS.iter().any(|part| line.contains(part)))
+    let lines = log.iter().map(String::as_str).enumerate();
+    lines.filter(move |(_, line)| bad(line) && !HARMLESS.iter().any(|part| line.contains(part)))
 }
 
 /// The binary under test: `CLOWDER_BIN`, or built by cargo (once per process).

@@ -4,6 +4,8 @@
 //! everything that can be refused without touching the machine is refused here, with exit code 2.
 
 mod channel;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -12,8 +14,11 @@ use std::time::Duration;
 
 use crate::channel::chain_text;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clowder::chain::{Algorithm, Generation, Key};
 
-pub(crate) use channel::{ChainSource, ChannelArgs, ChannelKind, EndArgs, ListenArgs, SendArgs};
+pub(crate) use channel::{AnswersMode, ChainSource, ChannelArgs, ChannelKind, EndArgs, ListenArgs, RpcArgs, SendArgs};
+#[cfg(feature = "tls")]
+pub(crate) use tls::TlsArgs;
 
 /// `clowder`, with everything behind it.
 #[derive(Debug, Parser)]
@@ -48,7 +53,7 @@ pub(crate) enum Command {
     Node(Box<NodeArgs>),
     /// Start three nodes on this machine and show what they are good for.
     Demo(DemoArgs),
-    /// Take part in a channel by hand: receive, send.
+    /// Take part in a channel by hand: receive, send, ask.
     Channel(ChannelArgs),
     /// Measure the channel, the sessions or the state transfer on this machine.
     Bench(BenchArgs),
@@ -79,7 +84,8 @@ pub(crate) enum Command {
       clowder node --http 0.0.0.0:8080 --cluster 0.0.0.0:4000 --dns shop.default.svc.cluster.local\n\n  \
     Where multicast does not reach, every node with the same list (port 45564 is that of Tomcat's heartbeats):\n    \
       clowder node --cluster 10.0.0.3:4000 --heartbeat-to 10.0.0.3:45564 --heartbeat-to 10.0.0.4:45564\n\n\
-    The cluster's protocol knows no passwords: bind --cluster to a network that only the members reach.\n\
+    The cluster's protocol knows no passwords: bind --cluster to a network that only the members reach. Between Clowder \
+    nodes --tls-cert and its companions encrypt messages and tell members from strangers.\n\
     On standard output appears one line, READY http=ADDR cluster=ADDR, as soon as requests are answered from the \
     cluster's state. SIGTERM and Ctrl-C take leave of the cluster, finish running requests and exit with 0.")]
 pub(crate) struct NodeArgs {
@@ -167,6 +173,10 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) drain: Duration,
 
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+
     /// End when standard input ends: how a parent process keeps its nodes from outliving it.
     #[arg(long, hide = true)]
     pub(crate) end_with_stdin: bool,
@@ -234,6 +244,10 @@ pub(crate) struct BenchChannelArgs {
     #[arg(long, value_name = "HOST:PORT/HEX32")]
     pub(crate) target: Option<Peer>,
 
+    /// Who reads in the receiver that is started: tasks of the runtime, or a thread for each connection.
+    #[arg(long, value_name = "KIND", default_value = "async", conflicts_with = "target")]
+    pub(crate) receiver: ReceiverMode,
+
     /// The chain of both ends, as `clowder channel` takes it. Repeat it: the chains are compared, each case of one with
     /// the same case of the others right behind it.
     #[arg(long, value_name = "CHAIN", value_parser = chain)]
@@ -294,6 +308,10 @@ pub(crate) struct BenchReceiverArgs {
     /// The chain.
     #[arg(long, default_value = "", value_parser = chain)]
     pub(crate) chain: String,
+
+    /// Who reads.
+    #[arg(long, default_value = "async")]
+    pub(crate) receiver: ReceiverMode,
 }
 
 /// Options of `clowder decode`.
@@ -302,7 +320,8 @@ pub(crate) struct BenchReceiverArgs {
       clowder decode --kind member 5452494245532d42…      bytes as hexadecimal digits\n  \
       clowder decode --kind frames @capture.bin            a file, raw or as hexadecimal digits\n  \
       tshark … -T fields -e tcp.payload | clowder decode --kind frames -\n  \
-      clowder decode --kind session --check @body.hex      also encode again and compare every byte\n\n\
+      clowder decode --kind session --check @body.hex      also encode again and compare every byte\n  \
+      clowder decode --kind encrypt --key 0123…ef 8f14…    with the key of the cluster\n\n\
     Malformed bytes are an error that names what is wrong and at which offset, with exit code 1; frames in front of \
     the mistake are still printed.")]
 pub(crate) struct DecodeArgs {
@@ -313,6 +332,9 @@ pub(crate) struct DecodeArgs {
     /// Encode what was decoded again and compare every byte.
     #[arg(long)]
     pub(crate) check: bool,
+
+    #[command(flatten)]
+    pub(crate) key: DecodeKey,
 
     /// Hexadecimal digits (blanks and colons between them do not matter), @FILE, or - for standard input.
     #[arg(value_name = "HEX|@FILE|-", default_value = "-")]
@@ -338,6 +360,32 @@ pub(crate) enum DecodeKind {
     Rpc,
     /// The body of a message between coordinators.
     Coordination,
+    /// A body with what Tomcat's FragmentationInterceptor puts behind it.
+    Fragment,
+    /// A body with the number that the OrderInterceptor puts behind it.
+    Order,
+    /// A body of the TwoPhaseCommitInterceptor: a message, or what confirms one.
+    TwoPhase,
+    /// A body that the GzipInterceptor compressed.
+    Gzip,
+    /// A body that the EncryptInterceptor encrypted; needs --key.
+    Encrypt,
+}
+
+/// How to open an encrypted body.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DecodeKey {
+    /// The key of --kind encrypt: Tomcat's encryptionKey, hexadecimal digits.
+    #[arg(long, value_name = "HEX", required_if_eq("kind", "encrypt"))]
+    pub(crate) key: Option<Key>,
+
+    /// Its algorithm, Tomcat's encryptionAlgorithm. Default: that of --generation.
+    #[arg(long, value_name = "NAME", requires = "key")]
+    pub(crate) algorithm: Option<Algorithm>,
+
+    /// A release of Tomcat whose format it has. Default: the current one.
+    #[arg(long, value_name = "VERSION", requires = "key")]
+    pub(crate) generation: Option<Generation>,
 }
 
 /// How sessions are kept.
@@ -362,6 +410,25 @@ impl fmt::Display for Replication {
             Replication::Sync => "sync",
             Replication::Async => "async",
         })
+    }
+}
+
+/// Who reads the connections of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReceiverMode {
+    /// Tasks of the runtime.
+    Async,
+    /// A thread for each connection.
+    Threads,
+}
+
+impl ReceiverMode {
+    /// As the command line has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ReceiverMode::Async => "async",
+            ReceiverMode::Threads => "threads",
+        }
     }
 }
 

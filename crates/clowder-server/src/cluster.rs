@@ -21,6 +21,8 @@ pub(crate) struct Membership<'a> {
     pub(crate) multicast: Option<SocketAddr>,
     pub(crate) multicast_interface: Option<IpAddr>,
     pub(crate) domain: &'a [u8],
+    #[cfg(feature = "tls")]
+    pub(crate) tls: &'a crate::cli::TlsArgs,
 }
 
 /// Start what was built; `cluster` is its address as the user wrote it.
@@ -28,7 +30,7 @@ pub(crate) struct Membership<'a> {
 /// # Errors
 /// The channel cannot start.
 pub(crate) async fn started(builder: ChannelBuilder, cluster: &str) -> Result<Channel> {
-    builder.start().await.map_err(|error| {
+    let channel = builder.start().await.map_err(|error| {
         let what = match &error {
             StartError::Bind { .. } => format!(
                 "cannot join the cluster on {cluster}: is the address one of this machine, and a port of it free?"
@@ -36,7 +38,10 @@ pub(crate) async fn started(builder: ChannelBuilder, cluster: &str) -> Result<Ch
             _ => format!("cannot join the cluster on {cluster}"),
         };
         anyhow::Error::new(error).context(what)
-    })
+    })?;
+    #[cfg(feature = "tls")]
+    crate::tls::reload_on_hangup(&channel)?;
+    Ok(channel)
 }
 
 /// A channel that is not started.
@@ -62,6 +67,8 @@ pub(crate) async fn builder(membership: &Membership<'_>) -> Result<ChannelBuilde
         }
         builder = builder.multicast(multicast);
     }
+    #[cfg(feature = "tls")]
+    let builder = crate::tls::apply(membership.tls, builder);
     Ok(builder)
 }
 

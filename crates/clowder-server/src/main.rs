@@ -15,6 +15,8 @@ mod java;
 mod node;
 mod process;
 mod sample;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::future::Future;
 use std::io::IsTerminal;

@@ -54,6 +54,8 @@ fn membership(args: &NodeArgs) -> cluster::Membership<'_> {
         multicast: args.multicast,
         multicast_interface: args.multicast_interface,
         domain: args.domain.as_bytes(),
+        #[cfg(feature = "tls")]
+        tls: &args.tls,
     }
 }
 

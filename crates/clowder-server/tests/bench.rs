@@ -39,6 +39,14 @@ fn channel() {
 }
 
 #[test]
+fn channel_to_a_receiver_with_threads() {
+    let words = "bench channel --receiver threads --size 100 --senders 2 --ack processed --seconds 0.2";
+    let lines = lines(&words.split(' ').collect::<Vec<_>>());
+    assert_eq!((&lines[1]["receiver"], &lines[1]["errors"]), (&"threads".into(), &0.into()));
+    assert!(lines[1]["msgs_per_s"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
 fn a_target_that_is_not_there() {
     let output = run(&["bench", "channel", "--target", &format!("127.0.0.1:1/{}", "01".repeat(16))], b"");
     assert_eq!(output.status.code(), Some(1));

@@ -181,6 +181,16 @@ fn who_joins_and_leaves_is_told_with_the_reason() {
 }
 
 #[test]
+fn who_leads_is_told_with_a_coordinator() {
+    let listener = Listener::start(&["--chain", "coordinator"]);
+    let event = listener.event("leader");
+    assert_eq!((&event["leader"], &event["self"]), (&json!(listener.name), &json!(true)));
+    assert_eq!(event["view"], json!([listener.name]));
+    assert_eq!(event["view_id"].as_str().map(str::len), Some(32));
+    listener.summary();
+}
+
+#[test]
 fn without_receivers_a_message_goes_to_all_members() {
     let listeners = [Listener::start(&[]), Listener::start(&[])];
     let (lines, ok) = outcomes(&["--peer", &listeners[0].name, "--peer", &listeners[1].name, "--text", "all"]);
@@ -205,6 +215,78 @@ fn both_ends_have_the_chain_that_was_given() {
     assert_eq!(refused["interceptor"], "domain", "{refused}");
     let summary = listener.summary();
     assert_eq!((&summary["received"], &summary["refused"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn a_leader_is_told_whenever_it_changes() {
+    for coordinator in ["coordinator", "simple-coordinator"] {
+        let chain = format!("{coordinator},failure-detector,static");
+        // The first in absolute order leads: by address, then port, then id.
+        let mut ports: Vec<_> = (0..2).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        ports.sort_by_key(|port| port.local_addr().unwrap().port());
+        let names: Vec<String> = ports
+            .iter()
+            .zip(["0d", "0c"])
+            .map(|(port, id)| format!("{}/{}", port.local_addr().unwrap(), id.repeat(16)))
+            .collect();
+        drop(ports);
+        let start = |own: usize| {
+            let (address, id) = names[own].split_once('/').unwrap();
+            let args =
+                ["channel", "listen", "--cluster", address, "--id", id, "--peer", &names[1 - own], "--chain", &chain];
+            let process = Process::start(&args.map(str::to_owned));
+            process.lines_until("ready");
+            Listener { process, name: names[own].clone() }
+        };
+        let (first, second) = (start(0), start(1));
+        let agreed = |listener: &Listener, leader: &str, members: usize| loop {
+            let event = listener.event("leader");
+            if event["members"].as_array().unwrap().len() == members {
+                assert_eq!((&event["member"], &event["self"]), (&json!(leader), &json!(listener.name == leader)));
+                return;
+            }
+        };
+        agreed(&first, &names[0], 2);
+        agreed(&second, &names[0], 2);
+        first.process.signal("KILL");
+        agreed(&second, &names[1], 1);
+    }
+}
+
+#[test]
+fn questions_are_shown_and_answered_with_themselves() {
+    let listener = Listener::start(&["--rpc-id", "echo", "--reply", "--rpc-id", "other"]);
+    let ask = |id: &str, more: &[&str]| {
+        let args = ["--log", "error", "channel", "rpc", "--to", &listener.name, "--rpc-id", id, "--text", "why?"];
+        let output = run(&[&args[..], more].concat(), b"");
+        let line: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+        (line, output.status.code())
+    };
+    let expected =
+        json!({ "member": listener.name, "outcome": "answered", "class": "java.lang.String", "text": "why?" });
+    for mode in ["all", "first", "majority"] {
+        assert_eq!(ask("echo", &["--mode", mode]), (expected.clone(), Some(0)));
+        let question = listener.event("question");
+        assert_eq!((&question["rpc_id"], &question["text"]), (&json!("echo"), &json!("why?")), "{question}");
+    }
+    let (line, code) = ask("nobody", &[]);
+    assert_eq!((&line["outcome"], code), (&json!("no-channel"), Some(0)), "all who have it answered: {line}");
+    let silent = Listener::start(&["--rpc-id", "echo"]);
+    let args = ["channel", "rpc", "--to", &silent.name, "--rpc-id", "echo", "--text", "x", "--timeout", "0.1"];
+    let output = run(&args, b"");
+    assert!(output.status.code() == Some(1) && text(&output.stdout).contains("timed-out"), "{}", text(&output.stderr));
+    assert_eq!(silent.event("question")["text"], "x");
+}
+
+#[test]
+fn members_are_found_by_asking() {
+    let first = Listener::start(&["--static-service", "shop-Channel"]);
+    let second = Listener::start(&["--static-service", "shop-Channel", "--peer", &first.name]);
+    assert_eq!(second.event("joined")["member"], json!(first.name));
+    assert_eq!(first.event("joined")["member"], json!(second.name));
+    let foreign = Listener::start(&["--static-service", "other-Channel", "--peer", &first.name]);
+    let summary = foreign.summary();
+    assert_eq!(summary["received"], 0);
 }
 
 #[test]
@@ -273,4 +355,21 @@ fn wrong_usage_is_told_what_is_right() {
         let output = run(args, b"");
         assert!(output.status.success() && text(&output.stdout).contains(part), "{args:?}");
     }
+}
+
+#[test]
+fn datagrams_go_to_the_port_for_them_and_to_the_group() {
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let group = format!("228.0.0.4:{port}");
+    let multicast = ["--multicast", &group, "--multicast-interface", "127.0.0.1"];
+    let udp = Listener::start(&[&multicast[..], &["--udp", "127.0.0.1:0"]].concat());
+    for (options, bits, outcome) in [("udp,use_ack,sync", 39, "acknowledged"), ("multicast,use_ack", 67, "written")] {
+        let sending = ["--cluster", "127.0.0.1:0", "--size", "1000", "--options", options];
+        let (lines, ok) = outcomes(&[&sending[..], &multicast].concat());
+        assert!(ok, "{lines:?}");
+        assert_eq!((&lines[0]["outcome"], &lines[0]["member"]), (&json!(outcome), &json!(udp.name)));
+        assert_eq!(udp.event("message")["options"], json!(bits));
+    }
+    let summary = udp.summary();
+    assert_eq!((&summary["received"], &summary["damaged"]), (&json!(2), &json!(0)));
 }

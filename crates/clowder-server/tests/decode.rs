@@ -208,6 +208,102 @@ fn messages_of_coordinators() {
     assert_eq!(seen, 14);
 }
 
+/// The vectors of an interceptor whose name begins like this.
+fn interceptor_vectors(prefix: &str) -> Vec<Value> {
+    let named = |vector: &Value| vector["name"].as_str().unwrap().starts_with(prefix);
+    vectors("interceptors.json").into_iter().filter(named).collect()
+}
+
+#[test]
+fn bodies_that_interceptors_sent() {
+    let sent = |prefix: &str, kind: &str| {
+        let vectors: Vec<Value> =
+            interceptor_vectors(prefix).into_iter().filter(|vector| vector["direction"] == "send").collect();
+        let mut views = Vec::new();
+        for vector in vectors {
+            let name = vector["name"].as_str().unwrap().to_owned();
+            let bodies = vector["wire_hex"].as_array().unwrap();
+            let decoded = bodies.iter().map(|body| decoded(kind, body.as_str().unwrap(), &name)).collect::<Vec<_>>();
+            views.push((name, decoded, vector));
+        }
+        views
+    };
+    let mut seen = 0;
+    for (name, bodies, vector) in sent("frag-", "fragment") {
+        let field =
+            |body: &Value, whole: bool| body[if whole { "message" } else { "data" }].as_str().unwrap().to_owned();
+        let whole = bodies[0]["whole"] == true;
+        let joined: String = bodies.iter().map(|body| field(body, whole)).collect();
+        assert_eq!(joined, vector["input_hex"], "{name}");
+        let pieces = (0..).zip(&bodies).all(|(n, body)| body["piece"] == n && body["pieces"] == bodies.len());
+        assert!(whole || pieces, "{name}: {bodies:?}");
+        seen += 1;
+    }
+    for (name, bodies, _) in sent("order-send-three", "order") {
+        let expected = [("6d31", 1), ("6d32", 2), ("6d33", 3)];
+        let got: Vec<_> =
+            bodies.iter().map(|body| (body["message"].as_str().unwrap(), body["number"].as_i64().unwrap())).collect();
+        assert_eq!(got, expected, "{name}");
+        seen += 1;
+    }
+    for (name, bodies, vector) in sent("twophase-send", "two-phase").into_iter().take(1) {
+        assert_eq!(bodies[0]["message"], vector["input_hex"], "{name}");
+        assert_eq!(bodies[1]["confirms"], vector["expected"]["message_unique_id_hex"], "{name}");
+        seen += 1;
+    }
+    for name in ["gzip-text", "gzip-one-byte", "gzip-repetitive-4096"] {
+        for (name, bodies, vector) in sent(name, "gzip") {
+            assert_eq!(bodies[0]["message"], vector["input_hex"], "{name}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 9, "{seen} vectors");
+}
+
+#[test]
+fn bodies_that_were_encrypted() {
+    let mut seen = 0;
+    for vector in interceptor_vectors("encrypt-") {
+        let (name, config, body) = (vector["name"].as_str().unwrap(), &vector["config"], &vector["wire_hex"][0]);
+        let (key, algorithm) = (config["encryptionKey"].as_str(), config["encryptionAlgorithm"].as_str());
+        let (Some(key), Some(algorithm), Some(body), "send") =
+            (key, algorithm, body.as_str(), vector["direction"].as_str().unwrap())
+        else {
+            continue;
+        };
+        let args = ["decode", "--kind", "encrypt", "--check", "--key", key, "--algorithm", algorithm, body];
+        let output = run(&args, b"");
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+        let got: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&got["message"], &got["iv"]), (&vector["input_hex"], &vector["expected"]["iv_hex"]), "{name}");
+        let plain = vector["expected"]["plaintext_hex"].as_str().unwrap_or_default();
+        let time = i64::from_str_radix(plain.get(..16).unwrap_or("0"), 16).unwrap();
+        assert!(plain.is_empty() || got["timestamp"] == time, "{name}: {got}");
+        let wrong = format!("{:x}{}", 15 - u8::from_str_radix(&key[..1], 16).unwrap(), &key[1..]);
+        if algorithm.to_ascii_uppercase().contains("GCM") {
+            let output = run(&["decode", "--kind", "encrypt", "--key", &wrong, "--algorithm", algorithm, body], b"");
+            assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{name}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 10, "{seen} vectors");
+    assert_eq!(run(&["decode", "--kind", "encrypt", "00"], b"").status.code(), Some(2), "no key");
+}
+
+#[test]
+fn bodies_that_no_interceptor_sends() {
+    for (kind, body) in [
+        ("fragment", "01"),
+        ("fragment", "0000000201"),
+        ("fragment", "00000000000000000001"),
+        ("order", "010203"),
+        ("gzip", "1f8b08000000000000ff"),
+        ("gzip", "00"),
+    ] {
+        refused(kind, body, kind);
+    }
+}
+
 #[test]
 fn frames_in_front_of_a_mistake_are_shown() {
     let vectors = vectors("transport.json");

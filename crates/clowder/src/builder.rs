@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
-use clowder_proto::chain::{ChainConfig, Flush, LayerConfig};
+use clowder_proto::chain::{Chain, ChainConfig, Flush, LayerConfig};
 use clowder_proto::election::CoordinatorConfig;
 use clowder_proto::wire::{Capabilities, Member};
 use tokio::runtime::Handle;
@@ -18,6 +18,7 @@ use crate::discovery::{Discovery, Searches};
 use crate::driver::control::{Control, StartError as MembershipError};
 use crate::driver::datagrams::Datagrams;
 use crate::driver::env::{Env, Settings};
+use crate::driver::tls::{self, Tls};
 use crate::driver::{accept, coordinator, held, net, service, udp};
 use crate::error::StartError;
 use crate::membership::{MembershipConfig, Multicast, StaticMember, StaticService, UnicastHeartbeats};
@@ -28,6 +29,9 @@ use crate::view::ViewChanges;
 
 /// An address that no packet goes to; asking for the way to it shows the address that others would see.
 const ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
+
+/// Ports behind the plain one that are tried for the secure one.
+const SECURE_PORTS: u16 = 100;
 
 /// A node that is not started. By default it listens at a port of 4000 to 4100 of every address and knows nobody.
 #[derive(Clone, Debug)]
@@ -44,6 +48,8 @@ pub struct ChannelBuilder {
     payload: Bytes,
     membership: MembershipConfig,
     chain: ChainConfig,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::TlsConfig>,
     limits: ChannelLimits,
     timeouts: Timeouts,
 }
@@ -63,6 +69,8 @@ impl Default for ChannelBuilder {
             payload: Bytes::new(),
             membership: MembershipConfig::default(),
             chain: ChainConfig::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
             limits: ChannelLimits::default(),
             timeouts: Timeouts::default(),
         }
@@ -94,7 +102,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// The port for secure connections, which is announced and nothing else, as in Tomcat. Default: none.
+    /// The port for secure connections. Without TLS it is announced and nothing else, as in Tomcat; with it the node
+    /// listens there, unless the configuration of TLS names another. Default: none.
     #[must_use]
     pub fn secure_port(mut self, port: u16) -> Self {
         self.secure_port = Some(port);
@@ -212,6 +221,14 @@ impl ChannelBuilder {
         self
     }
 
+    /// TLS with the Clowder nodes that have it, too. Default: none.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::tls::TlsConfig) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// The limits of the data path.
     #[must_use]
     pub fn limits(mut self, limits: ChannelLimits) -> Self {
@@ -235,45 +252,43 @@ impl ChannelBuilder {
     /// Outside of a tokio runtime.
     pub async fn start(self) -> Result<Channel, StartError> {
         let handle = Handle::current();
-        let mut chain = self.chain.clone();
-        self.membership.place(&mut chain);
-        let (chain, warnings) = chain.build()?;
-        for warning in warnings {
-            tracing::warn!("{warning}");
-        }
+        let chain = self.layers()?;
         let mut membership = self.membership.clone();
         membership.apply(&self.chain);
-        let listener = bind(&self.listen, |addr| net::listen(addr, &self.sockets.accepted))?;
+        let tls = self.load_tls()?;
+        let listener = self.bind(&self.listen)?;
+        let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
+        let secure = tls.as_ref().map(|tls| self.bind_secure(tls, bound)).transpose()?;
         let udp = self.udp.as_deref();
         let udp = udp.map(|at| bind(at, |addr| net::datagrams(addr, &self.sockets.udp_received))).transpose()?;
-        let announced = listener.local_addr().map_err(|source| StartError::Announce { source })?;
-        let announced = self.announced(announced)?;
+        let udp_port = udp.as_ref().map(|(_, udp)| udp.local_addr()).transpose();
+        let udp_port = udp_port.map_err(|source| StartError::Announce { source })?.map(|bound| bound.port());
+        let announced = self.announced(bound)?;
         let named = self.unique_id.is_some();
         let searches = Searches::start(std::mem::take(&mut membership.discovery), announced, named).await?;
-        let unique_id = self.unique_id.or(searches.own()).map_or_else(random_id, Ok)?;
-        let local = Member::new(announced, unique_id);
-        let local = self.local(local, udp.as_ref().map(|(_, socket)| socket), &membership)?;
+        let secure_port = secure.as_ref().map(|(_, port)| *port);
+        let local = self.local(announced, udp_port, secure_port, searches.own(), &membership)?;
         let mut limits = self.limits;
         if let ReceiverKind::Threads { max_threads } = self.receiver {
             limits.connections_max = limits.connections_max.min(max_threads);
         }
-        let datagrams = Datagrams::new(
-            self.sockets.udp_sent.clone(),
-            membership.multicast.as_ref(),
-            limits.datagrams_in_flight_max,
-            limits.queue_bytes_max,
-        )
-        .map_err(MembershipError::Multicast)?;
+        let datagrams = self.datagrams(&membership, &limits)?;
         let (coordination, coordinator) = coordinator::prepare(membership.coordinator.clone(), &local, &limits.wire);
         let control = Control::start(membership, chain.clone(), local.clone(), limits.wire.clone(), searches)?;
         let changes = control.changes();
         let multicast = control.datagram_messages();
         let link = config::link(&limits, &self.timeouts, self.failed_ack_is_error);
-        let settings = Settings { limits, timeouts: self.timeouts, link, sockets: self.sockets };
+        let settings = Settings {
+            limits,
+            timeouts: self.timeouts,
+            link,
+            sockets: self.sockets,
+            tls,
+            encoder: Encoder::new(&local),
+        };
         let env = Env::new(handle.clone(), settings, chain, control, coordination, datagrams);
         let channel = Channel::new(Inner {
             env: Arc::clone(&env),
-            encoder: Encoder::new(&local),
             local,
             tasks: OnceLock::new(),
             stopped: watch::Sender::new(false),
@@ -290,6 +305,9 @@ impl ChannelBuilder {
                 .spawn(coordinator::run(Arc::clone(&env), channel.downgrade(), coordinator, env.control.changes()))
                 .abort_handle(),
         ];
+        if let Some((listener, _)) = secure {
+            tasks.push(handle.spawn(tls::run(Arc::clone(&env), listener)).abort_handle());
+        }
         if !env.chain.is_empty() {
             tasks.push(handle.spawn(held::keep_time(Arc::downgrade(&env))).abort_handle());
         }
@@ -303,18 +321,73 @@ impl ChannelBuilder {
         Ok(channel)
     }
 
-    /// This node, as the others see it.
+    /// The chain, with what was configured apart from it.
+    fn layers(&self) -> Result<Chain, StartError> {
+        let mut chain = self.chain.clone();
+        self.membership.place(&mut chain);
+        let (chain, warnings) = chain.build()?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(chain)
+    }
+
+    fn datagrams(&self, membership: &MembershipConfig, limits: &ChannelLimits) -> Result<Datagrams, MembershipError> {
+        let (sockets, multicast) = (self.sockets.udp_sent.clone(), membership.multicast.as_ref());
+        let datagrams = Datagrams::new(sockets, multicast, limits.datagrams_in_flight_max, limits.queue_bytes_max);
+        datagrams.map_err(MembershipError::Multicast)
+    }
+
+    #[cfg(feature = "tls")]
+    fn load_tls(&self) -> Result<Option<Tls>, StartError> {
+        Ok(self.tls.clone().map(Tls::load).transpose()?)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with the feature it may fail")]
+    fn load_tls(&self) -> Result<Option<Tls>, StartError> {
+        Ok(None)
+    }
+
+    fn bind(&self, text: &str) -> Result<net::TcpListener, StartError> {
+        bind(text, |addr| net::listen(addr, &self.sockets.accepted))
+    }
+
+    /// The secure port, and its number.
+    fn bind_secure(&self, tls: &Tls, plain: SocketAddr) -> Result<(net::TcpListener, u16), StartError> {
+        let listener = self.bind(&self.secure(tls, plain))?;
+        let bound = listener.local_addr().map_err(|source| StartError::Announce { source })?;
+        Ok((listener, bound.port()))
+    }
+
+    /// Where the secure port is to be: behind the plain one, if nothing else was said.
+    fn secure(&self, tls: &Tls, plain: SocketAddr) -> String {
+        if let Some(listen) = tls.listen() {
+            return listen.to_owned();
+        }
+        if let Some(port) = self.secure_port {
+            return SocketAddr::new(plain.ip(), port).to_string();
+        }
+        if parse(&self.listen).is_some_and(|(_, ports)| *ports.end() == 0) {
+            return SocketAddr::new(plain.ip(), 0).to_string();
+        }
+        let (first, last) = (plain.port().saturating_add(1), plain.port().saturating_add(SECURE_PORTS));
+        format!("{}-{last}", SocketAddr::new(plain.ip(), first))
+    }
+
+    /// This node, as it tells the others. `secure_port`: one that is open.
     fn local(
         &self,
-        mut local: Member,
-        udp: Option<&UdpSocket>,
+        at: SocketAddr,
+        udp_port: Option<u16>,
+        secure_port: Option<u16>,
+        listed: Option<[u8; 16]>,
         membership: &MembershipConfig,
     ) -> Result<Member, StartError> {
-        let failed = |source| StartError::Announce { source };
-        local.secure_port = self.secure_port.map_or(-1, i32::from);
-        if let Some(udp) = udp {
-            local.udp_port = udp.local_addr().map_err(failed)?.port().into();
-        }
+        let unique_id = self.unique_id.or(listed).map_or_else(random_id, Ok)?;
+        let mut local = Member::new(at, unique_id);
+        local.secure_port = secure_port.or(self.secure_port).map_or(-1, i32::from);
+        local.udp_port = udp_port.map_or(-1, i32::from);
         local.domain = self.domain.clone();
         if membership.domain.as_ref().is_some_and(|domain| *domain != local.domain) {
             tracing::warn!(
@@ -324,7 +397,8 @@ impl ChannelBuilder {
             );
         }
         local.payload = self.payload.clone();
-        local.extension = Capabilities::ALL.encode();
+        let tls = secure_port.map(|_| Capabilities::TLS).unwrap_or_default();
+        local.extension = Capabilities::ALL.and(tls).encode();
         Ok(local)
     }
 

@@ -23,7 +23,7 @@ use crate::inbox::Inbox;
 use crate::leader::Leaders;
 use crate::outgoing::{Outbound, Planned};
 use crate::route::Listener;
-use crate::send::{Encoder, Part, PartState, Parts, Pending, Receipt, SendOptions, Target};
+use crate::send::{Part, PartState, Parts, Pending, Receipt, SendOptions, Target};
 use crate::view::{View, ViewChanges};
 use crate::way::Via;
 
@@ -40,7 +40,6 @@ pub struct Channel {
 pub(crate) struct Inner {
     pub(crate) env: Arc<Env>,
     pub(crate) local: Member,
-    pub(crate) encoder: Encoder,
     /// Ended with the channel. Set once, when it starts.
     pub(crate) tasks: OnceLock<Vec<AbortHandle>>,
     pub(crate) stopped: watch::Sender<bool>,
@@ -265,6 +264,17 @@ impl Channel {
         let ids: Vec<MemberId> = targets.iter().map(|target| target.id.clone()).collect();
         let planned = self.inner.plan(Some(place), body, options, false, &ids);
         self.inner.submit(planned, targets, Box::new(done));
+    }
+
+    /// Read the files of [`TlsConfig`](crate::TlsConfig) again: for a new certificate, or other CAs. Connections that are
+    /// made from now on use them; those that are open stay, also if their certificate would not be accepted any more.
+    /// Reads three small files, and may block for as long as that takes.
+    ///
+    /// # Errors
+    /// The files cannot be used, and nothing changes; or the channel was started without TLS.
+    #[cfg(feature = "tls")]
+    pub fn reload_tls(&self) -> Result<(), crate::TlsError> {
+        self.inner.env.tls.as_ref().ok_or(crate::TlsError::NotConfigured)?.reload()
     }
 
     /// Say goodbye, send what is queued (for at most [`Timeouts::drain`](crate::Timeouts::drain)), close everything.

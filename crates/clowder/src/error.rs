@@ -40,6 +40,10 @@ pub enum StartError {
     /// The configuration is at fault: a chain of these layers cannot work.
     #[error(transparent)]
     Chain(#[from] clowder_proto::chain::ChainError),
+    /// The configuration of TLS is at fault.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
     /// Membership cannot start.
     #[error(transparent)]
     Membership(#[from] crate::driver::control::StartError),

@@ -18,6 +18,8 @@ mod rpc;
 mod send;
 mod session;
 mod sessions;
+#[cfg(feature = "tls")]
+mod tls;
 pub mod transport;
 mod value;
 pub mod view;
@@ -48,4 +50,6 @@ pub use rpc::{
 pub use send::{Fate, Pending, Receipt, SendOptions};
 pub use session::Session;
 pub use sessions::{Replication, SessionError, SessionStats, Sessions, SessionsBuilder};
+#[cfg(feature = "tls")]
+pub use tls::{TlsConfig, TlsError};
 pub use transport::{ReceiverKind, TransportConfig};

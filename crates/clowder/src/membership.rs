@@ -157,12 +157,28 @@ pub struct StaticMember {
     pub addr: SocketAddr,
     /// Its unique id, which it must be configured with itself: a member is its host, its port and this.
     pub unique_id: [u8; 16],
+    /// Where it receives datagrams, until something comes from it that says so. Tomcat: `udpPort`. Default none.
+    pub udp_port: Option<u16>,
 }
 
 impl StaticMember {
     /// The member at `addr` with `unique_id`.
     pub fn new(addr: SocketAddr, unique_id: [u8; 16]) -> Self {
-        StaticMember { addr, unique_id }
+        StaticMember { addr, unique_id, udp_port: None }
+    }
+
+    /// It receives datagrams at this port.
+    #[must_use]
+    pub fn udp_port(mut self, port: u16) -> Self {
+        self.udp_port = Some(port);
+        self
+    }
+
+    /// What is known of it beforehand.
+    fn member(&self) -> Member {
+        let mut member = Member::new(self.addr, self.unique_id);
+        member.udp_port = self.udp_port.map_or(-1, i32::from);
+        member
     }
 }
 
@@ -231,7 +247,7 @@ impl StaticService {
         let id: Vec<u8> = self.name.chars().map(latin1).chain(*b"-StaticMembership").collect();
         ServiceConfig {
             membership_id: id.into(),
-            contacts: self.members.iter().map(|member| Member::new(member.addr, member.unique_id)).collect(),
+            contacts: self.members.iter().map(StaticMember::member).collect(),
             ping_interval: self.ping_interval,
             expiration_time: self.expiration_time,
             connect_timeout: self.connect_timeout,
@@ -307,6 +323,10 @@ impl MembershipConfig {
     /// What the control plane's layers of a chain say about membership.
     pub(crate) fn apply(&mut self, chain: &ChainConfig) {
         let detected = chain.layers.iter().position(|layer| matches!(layer, LayerConfig::Detector(_)));
+        if detected.is_none() && !chain.layers.is_empty() {
+            // The others have no detector either: to them the bytes of a probe would be a message.
+            self.detector.perform_send_test = false;
+        }
         for (at, layer) in chain.layers.iter().enumerate() {
             match layer {
                 LayerConfig::Detector(detector) => detector.apply_to(&mut self.detector),
@@ -324,11 +344,11 @@ impl MembershipConfig {
                 LayerConfig::Static(layer) => {
                     self.notice_flag = layer.option_flag;
                     let members = layer.members.iter();
-                    self.members.extend(
-                        members.filter_map(|member| {
-                            Some(StaticMember::new(member.id.socket_addr()?, member.id.unique_id))
-                        }),
-                    );
+                    self.members.extend(members.filter_map(|member| {
+                        let udp_port = member.udp_addr().map(|addr| addr.port());
+                        let configured = StaticMember::new(member.id.socket_addr()?, member.id.unique_id);
+                        Some(StaticMember { udp_port, ..configured })
+                    }));
                 }
                 LayerConfig::Coordinator(_) => {
                     self.coordinate(CoordinatorConfig::NonBlocking(ElectionConfig::default()))
@@ -363,7 +383,7 @@ impl MembershipConfig {
     /// nodes that have each other in their lists would both wait for the other one's first word.
     fn configured(&self, member: &StaticMember) -> Member {
         let domain = self.domain.clone().unwrap_or_default();
-        Member { domain, ..Member::new(member.addr, member.unique_id) }
+        Member { domain, ..member.member() }
     }
 
     pub(crate) fn group(&self, limits: &Limits, seed: u64) -> GroupConfig {
@@ -398,6 +418,20 @@ mod tests {
         let group = membership.group(&Limits::default(), 0);
         assert_eq!(group.domain.as_deref(), Some(&b"staging"[..]));
         assert_eq!(group.configured[0].domain, &b"staging"[..], "until it says otherwise");
+    }
+
+    #[test]
+    fn static_members_receive_datagrams_where_the_configuration_says() {
+        let mut membership = MembershipConfig::default();
+        membership.members.push(StaticMember::new(([10, 0, 0, 2], 4000).into(), [2; 16]).udp_port(4002));
+        let mut member = Member::new(([10, 0, 0, 3], 4000).into(), [3; 16]);
+        member.udp_port = 4003;
+        let mut layer = clowder_proto::chain::StaticLayer::default();
+        layer.members.extend([member, Member::new(([10, 0, 0, 4], 4000).into(), [4; 16])]);
+        membership.apply(&ChainConfig { layers: vec![LayerConfig::Static(layer)], option_check: false });
+        let ports: Vec<i32> =
+            membership.group(&Limits::default(), 0).configured.iter().map(|member| member.udp_port).collect();
+        assert_eq!(ports, [4002, 4003, -1]);
     }
 
     #[test]

@@ -33,6 +33,15 @@ pub const REFUSED: &str = "clowder_connections_refused_total";
 /// Datagrams dropped at the port for them, or cut off behind their good messages; label `kind`.
 pub const DATAGRAMS_DROPPED: &str = "clowder_datagrams_dropped_total";
 
+/// TLS connections refused, by this node or by the other side; label `kind`.
+pub const TLS_REFUSED: &str = "clowder_tls_refused_total";
+/// TLS connections of others whose certificate was accepted.
+pub const TLS_ACCEPTED: &str = "clowder_tls_accepted_total";
+/// Readings of the TLS files while the node runs; label `result`: `ok` or `failed`.
+pub const TLS_RELOADS: &str = "clowder_tls_reloads_total";
+/// When this node's certificate ends, in seconds since 1970.
+pub const TLS_CERTIFICATE: &str = "clowder_tls_certificate_expiry_timestamp_seconds";
+
 /// Messages that the chain did not let through; labels `interceptor` and `kind`.
 pub const REJECTED: &str = "clowder_messages_rejected_total";
 /// What the interceptors of the chain count; labels `interceptor` and `counter`.
@@ -87,6 +96,7 @@ pub(crate) fn failed(failure: Failure) {
         Failure::Closed => "closed",
         Failure::Refused => "refused",
         Failure::NotCommitted => "not_committed",
+        Failure::NoSecurePort => "no_secure_port",
         Failure::DatagramTooLarge => "datagram_too_large",
         Failure::NoUdpPort => "no_udp_port",
         Failure::NoMulticast => "no_multicast",
@@ -112,6 +122,29 @@ pub(crate) fn wire_label(kind: &WireErrorKind) -> &'static str {
 /// Count a connection that this node closed.
 pub(crate) fn refused(kind: &'static str) {
     counter!(REFUSED, "kind" => kind).increment(1);
+}
+
+/// Count a TLS connection that was refused.
+pub(crate) fn tls_refused(kind: &'static str) {
+    counter!(TLS_REFUSED, "kind" => kind).increment(1);
+}
+
+/// Count a TLS connection of somebody else.
+#[cfg(feature = "tls")]
+pub(crate) fn tls_accepted() {
+    counter!(TLS_ACCEPTED).increment(1);
+}
+
+/// Count a reading of the TLS files.
+#[cfg(feature = "tls")]
+pub(crate) fn tls_reloaded(result: &'static str) {
+    counter!(TLS_RELOADS, "result" => result).increment(1);
+}
+
+/// Publish when this node's certificate ends.
+#[cfg(feature = "tls")]
+pub(crate) fn tls_certificate(not_after: i64) {
+    gauge!(TLS_CERTIFICATE).set(not_after as f64);
 }
 
 /// Count a datagram that was dropped.

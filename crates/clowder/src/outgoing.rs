@@ -134,16 +134,19 @@ impl Inner {
     }
 
     fn frame(&self, draft: &Draft) -> Result<Bytes, Failure> {
-        if self.encoder.frame_len(draft.body.len()) > self.env.limits.wire.frame_bytes_max {
+        if self.env.encoder.frame_len(draft.body.len()) > self.env.limits.wire.frame_bytes_max {
             return Err(Failure::TooLarge);
         }
-        Ok(self.encoder.frame(draft))
+        Ok(self.env.encoder.frame(draft))
     }
 
     fn legs(&self, plan: &Plan, targets: usize, via: Via) -> Result<Vec<Leg>, Failure> {
         let mut legs = Vec::new();
         for (parcel, one) in plan.parcels.iter().enumerate() {
-            let frame = self.frame(&one.draft)?;
+            let mut frame = self.frame(&one.draft)?;
+            if via != Via::Tcp {
+                frame = self.env.encoder.plain(&frame);
+            }
             let to = one.targets.indices(targets);
             if via != Via::Multicast {
                 legs.extend(to.map(|target| Leg { parcel, targets: target..target + 1, frame: frame.clone() }));
@@ -293,11 +296,12 @@ impl Voyage {
         let datagram = match self.via {
             Via::Tcp => return self.inner.peer(member()).map(Way::Peer),
             _ if env.stopped() => Err(Failure::Closed),
+            _ if env.requires_tls() => Err(Failure::NoSecurePort), // datagrams have no TLS
             Via::Multicast => env.datagrams.to_group(leg.frame.len()),
             Via::Udp => {
-                // The record of the view knows more than one that a caller kept, or made by hand.
+                // The record of the view knows more than one that a caller kept, unless nothing came from the member.
                 let view = env.control.view();
-                let known = view.get(&member().id).unwrap_or(member());
+                let known = view.get(&member().id).filter(|known| known.udp_addr().is_some()).unwrap_or(member());
                 env.datagrams.to_member(known, leg.frame.len(), self.acked)
             }
         };

@@ -119,11 +119,36 @@ impl SendOptions {
 /// Makes the frames of one node: what does not change is encoded once.
 pub(crate) struct Encoder {
     record: Bytes,
+    /// The same without what this node says of itself to Clowder nodes.
+    plain: Bytes,
 }
+
+/// Where the length of the sender's record stands in a frame: behind header, options, timestamp and id.
+const RECORD_LENGTH_AT: usize = FRAME_HEADER + 4 + 8 + 4 + 16;
+/// The header of a frame.
+const FRAME_HEADER: usize = 11;
 
 impl Encoder {
     pub(crate) fn new(local: &Member) -> Encoder {
-        Encoder { record: local.encode() }
+        let plain = Member { extension: Bytes::new(), ..local.clone() };
+        Encoder { record: local.encode(), plain: plain.encode() }
+    }
+
+    /// One of this node's frames as a Tomcat can take it.
+    ///
+    /// Its interceptors copy a message by the length that the fields of the sender's record add up to, and fail if the
+    /// record is longer.
+    pub(crate) fn plain(&self, frame: &Bytes) -> Bytes {
+        let length = |length: usize| u32::try_from(length).expect("shorter than a frame that was encoded");
+        let rest = RECORD_LENGTH_AT + 4 + self.record.len();
+        let whole = frame.len() - self.record.len() + self.plain.len();
+        let mut out = BytesMut::with_capacity(whole);
+        out.put_slice(&frame_header(length(whole - FRAME_OVERHEAD)));
+        out.put_slice(&frame[FRAME_HEADER..RECORD_LENGTH_AT]);
+        out.put_u32(length(self.plain.len()));
+        out.put_slice(&self.plain);
+        out.put_slice(&frame[rest..]);
+        out.freeze()
     }
 
     /// The length of the frame around a body.
@@ -379,6 +404,35 @@ impl fmt::Debug for Pending {
                 f.debug_list().entries(parts.iter().map(|part| (part.member(), part.fate()))).finish()
             }
             PendingState::Told(members, _) => f.debug_list().entries(members).finish(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clowder_proto::chain::Body;
+    use clowder_proto::wire::{Capabilities, FrameDecoder, Limits, Message};
+
+    use super::*;
+
+    #[test]
+    fn a_frame_for_a_tomcat_has_the_fields_of_its_sender_and_nothing_more() {
+        let mut local = Member::new(([127, 0, 0, 1], 4000).into(), [7; 16]);
+        (local.domain, local.payload) = (Bytes::from_static(b"domain"), Bytes::from_static(b"payload"));
+        local.extension = Capabilities::ALL.encode();
+        let encoder = Encoder::new(&local);
+        for body in [&b""[..], b"body"] {
+            let body = Bytes::from_static(body);
+            let draft = Draft { options: 7, timestamp: 8, id: [9; 16], body: Body::from(body.clone()) };
+            let plain = encoder.plain(&encoder.frame(&draft));
+            let mut decoder = FrameDecoder::new(&Limits::default());
+            decoder.buffer().extend_from_slice(&plain);
+            let content = decoder.next().unwrap().unwrap();
+            let message = Message::decode(&content, &Limits::default()).unwrap();
+            let bare = Member { extension: Bytes::new(), ..local.clone() };
+            assert_eq!(message.from.encode(), bare.encode());
+            assert_eq!(message.encode_frame(), plain);
+            assert_eq!((message.body, message.options, message.timestamp), (body, 7, 8));
         }
     }
 }

@@ -39,6 +39,9 @@ impl Election {
         let came: Vec<MemberId> = next.keys().filter(|id| !self.members.contains_key(*id)).cloned().collect();
         self.members = next;
         came.iter().for_each(|id| self.answered(now.mono, id, true));
+        if came.iter().any(|id| self.owed.members.contains(id)) {
+            self.owed.again = Some(now.mono);
+        }
         self.out.extend(self.relay.left(now.mono, &gone, &self.local.id));
         if self.started && !(gone.is_empty() && came.is_empty()) {
             let lost = |members: &Roll| gone.iter().any(|id| members.contains_key(id));

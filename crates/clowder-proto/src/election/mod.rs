@@ -42,6 +42,8 @@ use crate::wire::{Member, MemberId};
 use relay::Relay;
 use strangers::Strangers;
 
+/// Lists that this node was asked to agree to.
+const PROPOSALS_MAX: usize = 8;
 /// Tokens that wait for strangers to be looked at.
 const MERGES_MAX: usize = 8;
 
@@ -58,8 +60,9 @@ pub struct Election {
     members: Roll,
     view: Option<AgreedView>,
     phase: Phase,
-    /// A list that a leader asked this node to agree to, or that was agreed before: its confirmation may be lost.
-    proposal: Option<AgreedView>,
+    /// Lists that leaders asked this node to agree to, or that were agreed before, the newest last: a confirmation may be
+    /// lost, or overwritten by that of a leader that is gone.
+    proposals: VecDeque<AgreedView>,
     strangers: Strangers,
     /// Tokens that wait for strangers to be looked at.
     merges: VecDeque<Merge>,
@@ -90,7 +93,8 @@ struct Merge {
     dead: BTreeSet<MemberId>,
 }
 
-/// Who has not acknowledged the confirmation of the current view, which this node led to.
+/// Who has not acknowledged the confirmation of the current view, which this node led to. Members of the view, also if
+/// they are gone at the moment: they may come back and be none the wiser.
 #[derive(Debug, Default)]
 struct Owed {
     token: Option<SendToken>,
@@ -112,7 +116,7 @@ impl Election {
             members: Roll::new(),
             view: None,
             phase: Phase::Idle,
-            proposal: None,
+            proposals: VecDeque::new(),
             merges: VecDeque::new(),
             owed: Owed::default(),
             out: VecDeque::new(),
@@ -173,6 +177,7 @@ impl Election {
             "view and membership differ, and nothing will happen"
         );
         debug_assert!(self.merges.len() <= MERGES_MAX, "more tokens wait than MERGES_MAX");
+        debug_assert!(self.proposals.len() <= PROPOSALS_MAX, "more lists than PROPOSALS_MAX");
         debug_assert!(self.strangers.len() <= self.config.strangers_max, "more strangers than strangers_max");
         self.relay.check_invariants();
     }

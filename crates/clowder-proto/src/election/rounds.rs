@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::{AgreedView, Election, ElectionKind, ElectionMessage, ElectionOut, Phase, Roll, ViewId, same};
+use super::relay::push_bounded;
+use super::{
+    AgreedView, Election, ElectionKind, ElectionMessage, ElectionOut, PROPOSALS_MAX, Phase, Roll, ViewId, same,
+};
 use crate::wire::{Capabilities, Member, MemberId};
 
 impl Election {
@@ -80,10 +83,8 @@ impl Election {
         if leader.is_some_and(|leader| leader.capabilities().contains(Capabilities::PIPELINE)) {
             return; // it answers
         }
-        let fits = |proposal: &AgreedView| proposal.members.iter().map(|member| &member.id).eq(self.ids());
-        if self.proposal.as_ref().is_some_and(fits)
-            && let Some(AgreedView { id: Some(id), members }) = self.proposal.take()
-        {
+        let fits = |proposal: &&AgreedView| proposal.members.iter().map(|member| &member.id).eq(self.ids());
+        if let Some(AgreedView { id: Some(id), members }) = self.proposals.iter().rev().find(fits).cloned() {
             self.publish(id, members);
         }
     }
@@ -149,7 +150,7 @@ impl Election {
         let merged = self.merged(&message, dead);
         message.members = merged.into_values().collect();
         if message.members.first() == Some(&message.source) {
-            self.proposal = Some(AgreedView { id: Some(message.id), members: message.members.clone() });
+            self.propose(AgreedView { id: Some(message.id), members: message.members.clone() });
         }
         self.pass_on(now, message, waited);
     }
@@ -191,13 +192,12 @@ impl Election {
         self.send_confirmation(to, &message);
     }
 
-    /// To those who have not acknowledged it.
+    /// To those who have not acknowledged it, and are members now.
     ///
     /// Differs from Tomcat: there it is sent once, and a member that misses it keeps its old view.
     /// Test: a_confirmation_that_did_not_arrive_is_sent_again.
     pub(super) fn confirm_again(&mut self) {
         self.owed.again = None;
-        self.owed.members.retain(|id| self.members.contains_key(id));
         let to: Vec<Member> = self.owed.members.iter().filter_map(|id| self.members.get(id)).cloned().collect();
         if let Some(AgreedView { id: Some(id), members }) = self.view.clone()
             && self.leads()
@@ -227,24 +227,38 @@ impl Election {
     /// A leader's word.
     ///
     /// Tomcat: `handleViewConf`: accepted from anybody, unless the view has its id already. Differs from Tomcat: a view
-    /// without this node is not its view, and one of an earlier election of the same node came late. Tests: a_view_without_us_is_not_ours, a_confirmation_that_was_overtaken_is_late.
+    /// without this node is not its view, and one of an earlier election of the same node came late; a Tomcat that
+    /// gets a copy of its token confirms it twice, and the second list counts if it is the membership. Tests:
+    /// a_view_without_us_is_not_ours, a_confirmation_that_was_overtaken_is_late,
+    /// a_list_that_was_confirmed_twice_counts_if_it_is_the_membership.
     pub(super) fn confirmed(&mut self, now: Instant, message: ElectionMessage) {
-        let current = self.view.as_ref().and_then(|view| view.id);
-        let late = current.is_some_and(|current| current == message.id || message.id.is_before(current));
-        if late || !message.members.contains(&self.local) {
-            return;
-        }
-        if self.is_settled() {
-            self.proposal = self.view.take_if(|view| view.members.len() > 1).or(self.proposal.take());
-        }
         let mut members = message.members;
         members.sort_by(|a, b| a.id.cmp(&b.id));
         members.dedup();
+        let current = self.view.as_ref().and_then(|view| view.id);
+        let late = current.is_some_and(|current| message.id.is_before(current));
+        if late || !members.contains(&self.local) {
+            return;
+        }
+        if current == Some(message.id) && !members.iter().map(|member| &member.id).eq(self.ids()) {
+            return self.propose(AgreedView { id: current, members });
+        }
+        if self.view.as_ref().is_some_and(|view| view.id == Some(message.id) && view.members == members) {
+            return;
+        }
+        if let Some(view) = self.view.take().filter(|view| view.members.len() > 1) {
+            self.propose(view);
+        }
         let leader = members.first().map(|member| member.id.clone());
         self.publish(message.id, members);
         if matches!(self.phase, Phase::Running { id, .. } if id == message.id || leader < Some(self.local.id.clone())) {
             self.wait(now);
         }
+    }
+
+    fn propose(&mut self, list: AgreedView) {
+        self.proposals.retain(|known| known.id != list.id);
+        push_bounded(&mut self.proposals, list, PROPOSALS_MAX);
     }
 
     fn publish(&mut self, id: ViewId, members: Vec<Member>) {

@@ -298,7 +298,11 @@ impl Group {
             return; // its heartbeats say it better
         }
         let knew = entry.is_clowder();
-        let record = Member { alive: entry.member.alive, command: entry.member.command.clone(), ..from.clone() };
+        let (alive, command) = (entry.member.alive, entry.member.command.clone());
+        // A Clowder node that does not know yet that this is one says nothing of itself in a message.
+        let silent = from.extension.is_empty();
+        let extension = if silent { entry.member.extension.clone() } else { from.extension.clone() };
+        let record = Member { alive, command, extension, ..from.clone() };
         if !entry.refresh(&record) || !entry.is_member() {
             return;
         }

@@ -108,6 +108,10 @@ pub enum Failure {
     /// It is there, but another target did not get it: with two-phase commit nobody processes it.
     #[error("not committed, because it failed at another target")]
     NotCommitted,
+    /// This node requires TLS. The target announced no secure port, or the message was to leave as a datagram, which
+    /// has no TLS. Nothing was sent.
+    #[error("this node requires TLS, and there is none on the way to the target")]
+    NoSecurePort,
     /// The frame does not fit one datagram; nothing was sent. A chain with fragmentation makes smaller ones.
     #[error("the message does not fit one datagram: 65,507 bytes with its frame over IPv4, 65,527 over IPv6")]
     DatagramTooLarge,
@@ -128,6 +132,8 @@ pub enum Cause {
     Lost,
     /// Bytes came that are no acknowledgement.
     Protocol,
+    /// It was not made: the peer has no port that this node would use.
+    NoSecurePort,
 }
 
 impl From<Cause> for Failure {
@@ -136,6 +142,7 @@ impl From<Cause> for Failure {
             Cause::Connect => Failure::Connect,
             Cause::Lost => Failure::ConnectionLost,
             Cause::Protocol => Failure::Protocol,
+            Cause::NoSecurePort => Failure::NoSecurePort,
         }
     }
 }

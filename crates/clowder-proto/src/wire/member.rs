@@ -149,6 +149,11 @@ impl Member {
         }
     }
 
+    /// The record says that this member is a Clowder node.
+    pub fn is_clowder(&self) -> bool {
+        self.capabilities() != Capabilities::default()
+    }
+
     /// The record says that this member is shutting down.
     pub fn is_shutting_down(&self) -> bool {
         self.command == SHUTDOWN_COMMAND
@@ -157,6 +162,16 @@ impl Member {
     /// What the member announced that Tomcat does not know.
     pub fn capabilities(&self) -> Capabilities {
         Capabilities::decode(&self.extension)
+    }
+
+    /// Where it takes TLS connections, if it said so. A Tomcat's record may name a secure port that nobody opens.
+    pub fn secure_addr(&self) -> Option<SocketAddr> {
+        if !self.capabilities().contains(Capabilities::TLS) {
+            return None;
+        }
+        let port = u16::try_from(self.secure_port).ok().filter(|port| *port != 0)?;
+        let addr = self.id.socket_addr()?;
+        Some(SocketAddr::new(addr.ip(), port))
     }
 
     /// Where it receives datagrams; `None` if it announces no port for them.
@@ -266,7 +281,9 @@ pub struct Capabilities(u32);
 impl Capabilities {
     /// Processes the messages of one connection in order and answers in order: many may be in flight.
     pub const PIPELINE: Capabilities = Capabilities(1);
-    /// Everything that this build can do.
+    /// Its secure port is open and speaks TLS.
+    pub const TLS: Capabilities = Capabilities(2);
+    /// Everything that every node can do, however it is configured.
     pub const ALL: Capabilities = Capabilities(1);
 
     const MAGIC: &'static [u8; 4] = b"CLWD";
@@ -275,6 +292,12 @@ impl Capabilities {
     /// All of `other`'s are there.
     pub fn contains(self, other: Capabilities) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// These and `other`'s.
+    #[must_use]
+    pub fn and(self, other: Capabilities) -> Capabilities {
+        Capabilities(self.0 | other.0)
     }
 
     /// The extension bytes.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{Ack, FrameDecoder, Limits, Member, Message, WireError, WireErrorKind, encode_frame};
+use super::{Ack, Capabilities, FrameDecoder, Limits, Member, Message, WireError, WireErrorKind, encode_frame};
 
 const VECTORS: &str = include_str!("../../../../vectors/transport.json");
 
@@ -81,6 +81,25 @@ fn every_member_vector_is_written_to_the_same_bytes() {
         assert_eq!(ports, (&member.id.port.into(), &member.secure_port.into(), &member.udp_port.into()), "{name}");
         // Bytes behind the end marker are not part of the record.
         assert_eq!(member.encode(), record[..member.encoded_len()], "{name}");
+    }
+}
+
+#[test]
+fn a_secure_port_counts_if_its_owner_says_that_it_speaks_tls() {
+    let (_, record, _) = vectors(&["member-secure-and-udp-port"]).remove(0);
+    let mut member = Member::decode(&record, &Limits::default()).expect("a good record");
+    assert!(member.secure_port > 0 && member.secure_addr().is_none(), "a Tomcat names one that nobody opens");
+    member.extension = Capabilities::ALL.encode();
+    assert_eq!(member.secure_addr(), None);
+    member.extension = Capabilities::ALL.and(Capabilities::TLS).encode();
+    let addr = member.secure_addr().expect("announced");
+    assert_eq!(
+        (Some(addr.ip()), i32::from(addr.port())),
+        (member.id.socket_addr().map(|a| a.ip()), member.secure_port)
+    );
+    for none in [-1, 0, 65_536] {
+        member.secure_port = none;
+        assert_eq!(member.secure_addr(), None, "{none}");
     }
 }
 

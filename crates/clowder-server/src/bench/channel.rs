@@ -72,7 +72,7 @@ impl Pair {
         let (receiver, target) = match &args.target {
             Some(target) => (None, target.clone()),
             None => {
-                let words = ["bench-receiver", "--chain", chain].map(str::to_owned);
+                let words = ["bench-receiver", "--chain", chain, "--receiver", args.receiver.name()].map(str::to_owned);
                 let (receiver, _) = Process::start(&words, false).await?;
                 let target: Peer = receiver.said("cluster")?.parse().map_err(anyhow::Error::msg)?;
                 (Some(receiver), target)
@@ -144,6 +144,7 @@ fn result(case: &str, args: &BenchChannelArgs, chain: &str, senders: u32, ack: &
         "case": case,
         "size": args.size,
         "chain": chain,
+        "receiver": args.receiver.name(),
         "senders": senders,
         "ack": ack,
         "msgs_per_s": per_second(count, measured.time),

@@ -3,19 +3,27 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use clowder::Channel;
+use clowder::{Channel, ReceiverKind};
 
 use super::pingpong;
 use crate::channel::chain_text;
-use crate::cli::BenchReceiverArgs;
+use crate::cli::{BenchReceiverArgs, ReceiverMode};
 use crate::process;
+
+/// More than the connections of all senders together.
+const THREADS_MAX: usize = 256;
 
 /// Receive until standard input ends.
 ///
 /// # Errors
 /// The channel cannot start.
 pub(crate) async fn run(args: BenchReceiverArgs) -> Result<()> {
+    let kind = match args.receiver {
+        ReceiverMode::Async => ReceiverKind::Async,
+        ReceiverMode::Threads => ReceiverKind::Threads { max_threads: THREADS_MAX },
+    };
     let builder = Channel::builder().listen(args.cluster.as_str()).chain(chain_text::parse(&args.chain)?);
+    let builder = builder.receiver(kind);
     let channel = builder.start().await.context("cannot start a channel")?;
     let echo = pingpong::echo()?;
     let mut inbox = channel.inbox();

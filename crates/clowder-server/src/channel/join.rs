@@ -1,11 +1,11 @@
 //! The channel of an [`EndArgs`]: command line and file together. What the command line says comes first.
 
 use anyhow::Result;
-use clowder::Channel;
 use clowder::chain::LayerConfig;
+use clowder::{Channel, StaticService};
 
 use super::file::{self, ChannelFile};
-use crate::cli::{ChainSource, EndArgs};
+use crate::cli::{ChainSource, EndArgs, Peer};
 use crate::cluster::{self, Membership};
 
 /// A started channel, and the names of its layers from the application to the wire.
@@ -22,7 +22,15 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
         (None, Some(listen)) => listen.resolved().await?,
         (None, None) => cluster.to_owned(),
     };
-    let peers: Vec<_> = args.peers.iter().chain(&file.members).cloned().collect();
+    let named = args.peers.iter();
+    // The service asks those who are named; it does not expect them.
+    let (peers, contacts): (Vec<Peer>, Vec<Peer>) = match (&args.static_service, &file.service) {
+        (None, None) => (named.chain(&file.members).cloned().collect(), Vec::new()),
+        (Some(_), Some((_, more))) | (None, Some((_, more))) => {
+            (file.members.clone(), named.chain(more).cloned().collect())
+        }
+        (Some(_), None) => (file.members.clone(), named.cloned().collect()),
+    };
     let domain = args.domain.as_ref().map_or(&file.domain[..], |domain| domain.as_bytes());
     let membership = Membership {
         cluster: &listen,
@@ -31,10 +39,22 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
         multicast: args.multicast,
         multicast_interface: args.multicast_interface,
         domain,
+        #[cfg(feature = "tls")]
+        tls: &args.tls,
     };
     let mut builder = cluster::builder(&membership).await?;
     if let (None, Some(multicast)) = (args.multicast, file.multicast) {
         builder = builder.multicast(multicast);
+    }
+    let service = args.static_service.as_ref().map(StaticService::new);
+    if let Some(mut service) = service.or(file.service.map(|(service, _)| service)) {
+        for contact in contacts.iter().filter(|contact| membership.id != Some(contact.unique_id)) {
+            service = service.member(cluster::member(contact).await?);
+        }
+        builder = builder.static_service(service);
+    }
+    if let Some(udp) = &args.udp {
+        builder = builder.udp(udp.as_str());
     }
     let names = file.chain.layers.iter().map(LayerConfig::name).collect();
     let channel = cluster::started(builder.timeouts(file.timeouts).chain(file.chain), &listen).await?;

@@ -1,13 +1,13 @@
 //! `clowder channel listen`: one line for each event.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clowder::view::{Left, ViewChange};
-use clowder::{Channel, Delivery, Member, Refusal};
+use clowder::{Channel, Delivery, Leadership, Member, Refusal};
 use clowder_proto::group::LeftReason;
 use serde_json::{Map, Value, json};
 
 use super::numbered::{Account, Numbered};
-use super::{join, name, print, sha256};
+use super::{join, name, print, rpc, sha256};
 use crate::cli::ListenArgs;
 use crate::end::End;
 
@@ -23,11 +23,17 @@ pub(super) async fn run(args: ListenArgs) -> Result<()> {
     let mut end = End::new(args.end.end_with_stdin)?;
     let (channel, layers) = join::start(&args.end, CLUSTER).await?;
     let mut inbox = channel.inbox();
-    let (mut views, mut refusals) = (channel.views(), channel.refusals());
+    let (mut views, mut leaders, mut refusals) = (channel.views(), channel.leaders(), channel.refusals());
+    let ids = args.rpc_ids.iter();
+    let _answering: Vec<_> =
+        ids.map(|id| rpc::answer(&channel, id, args.reply)).collect::<Result<_, _>>().context("--rpc-id")?;
     let mut listener = Listener { args, totals: Totals::default() };
     let mut reads = print(&ready(&channel, &layers))?;
     for member in views.view().members() {
         reads &= print(&joined(member))?;
+    }
+    if let Some(leadership) = leaders.current() {
+        reads &= print(&leader(&leadership, &channel))?;
     }
     while reads {
         // Members first: who sends has joined.
@@ -38,6 +44,7 @@ pub(super) async fn run(args: ListenArgs) -> Result<()> {
                 break;
             }
             Some(change) = views.next() => reads = listener.members(&change)?,
+            Some(leadership) = leaders.next() => reads = print(&leader(&leadership, &channel))?,
             Some(refusal) = refusals.next() => reads = listener.refused(&refusal)?,
             Some(delivery) = inbox.recv() => reads = listener.received(delivery)?,
             else => break,
@@ -86,6 +93,18 @@ fn joined(member: &Member) -> Value {
     Value::Object(event)
 }
 
+fn leader(leadership: &Leadership, channel: &Channel) -> Value {
+    let names: Vec<String> = leadership.members.iter().map(|member| name(&member.id)).collect();
+    json!({
+        "event": "leader",
+        "member": name(&leadership.leader.id),
+        "self": leadership.leader.id == channel.local().id,
+        "address": leadership.leader.id.socket_addr().map(|addr| addr.to_string()),
+        "members": names,
+        "view_id": leadership.view_id.map(|id| id.to_string()),
+    })
+}
+
 struct Listener {
     args: ListenArgs,
     totals: Totals,
@@ -132,6 +151,9 @@ impl Listener {
         self.totals.refused += 1;
         print(&match refusal {
             Refusal::Connection { peer, kind } => json!({ "event": "refused", "peer": peer, "kind": kind }),
+            Refusal::Tls { peer, kind, reason } => {
+                json!({ "event": "refused", "peer": peer, "kind": kind, "reason": reason })
+            }
             Refusal::Message { peer, from, interceptor, kind } => json!({
                 "event": "refused",
                 "peer": peer,

@@ -8,7 +8,9 @@ mod file;
 mod join;
 mod listen;
 mod numbered;
+mod rpc;
 mod send;
+mod targets;
 
 use std::io::{ErrorKind, Write};
 
@@ -27,6 +29,7 @@ pub(crate) async fn run(args: ChannelArgs) -> Result<()> {
     match args.what {
         ChannelKind::Listen(args) => listen::run(*args).await,
         ChannelKind::Send(args) => send::run(*args).await,
+        ChannelKind::Rpc(args) => rpc::run(*args).await,
     }
 }
 

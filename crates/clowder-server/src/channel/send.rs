@@ -3,22 +3,19 @@
 use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use clowder::{Channel, Fate, Member, MemberId, Pending, Receipt, SendError, SendOptions};
+use clowder::{Channel, Fate, Member, MemberId, Pending, Receipt, SendError, SendOptions, options};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{join, name, numbered, print, sha256};
-use crate::cli::{Peer, SendArgs};
-use crate::cluster;
+use super::{join, name, numbered, print, sha256, targets};
+use crate::cli::SendArgs;
 use crate::end::End;
 
-/// Any address, so that receivers anywhere can answer; any free port.
-const CLUSTER: &str = "0.0.0.0:0";
 /// Longest body from a file or standard input.
 const BODY_BYTES_MAX: u64 = 1 << 30;
 /// Asynchronous messages of one sender whose outcome is not known yet.
@@ -33,7 +30,7 @@ const UNPRINTED_MAX: usize = 1024;
 pub(super) async fn run(args: SendArgs) -> Result<()> {
     let mut end = End::new(args.end.end_with_stdin)?;
     let body = body(&args)?;
-    let (channel, _) = join::start(&joining(&args), CLUSTER).await?;
+    let (channel, _) = join::start(&targets::joining(&args.end, &args.to), targets::CLUSTER).await?;
     let (outcomes, printed) = mpsc::channel(UNPRINTED_MAX);
     let result = tokio::select! {
         result = send(&args, &channel, body, outcomes, printed) => result,
@@ -43,25 +40,50 @@ pub(super) async fn run(args: SendArgs) -> Result<()> {
     result
 }
 
-/// The receivers are expected members too, so that the members know each other if the receivers name this one.
-fn joining(args: &SendArgs) -> crate::cli::EndArgs {
-    let mut end = args.end.clone();
-    let new = args.to.iter().filter(|peer| !args.end.peers.contains(peer));
-    end.peers.extend(new.cloned());
-    end
-}
-
-/// What each message carries.
-#[derive(Clone)]
+/// What messages carry.
 enum Body {
     Fixed(Bytes),
-    /// Of this size.
-    Numbered(usize),
+    /// Of these sizes.
+    Numbered(Vec<u32>),
+}
+
+/// All messages, by their index.
+struct Batch {
+    body: Body,
+    options: Vec<i32>,
+    /// Of each size and with each of the options.
+    count: u32,
+    /// How many were taken by senders.
+    taken: AtomicU64,
+}
+
+impl Batch {
+    fn len(&self) -> u64 {
+        let sizes = match &self.body {
+            Body::Fixed(_) => 1,
+            Body::Numbered(sizes) => sizes.len(),
+        };
+        sizes as u64 * self.options.len() as u64 * u64::from(self.count)
+    }
+
+    /// The next message: its index, its size if it is to be numbered, its options.
+    fn take(&self) -> Option<(u64, Option<u32>, i32)> {
+        let index = self.taken.fetch_add(1, Ordering::Relaxed);
+        if index >= self.len() {
+            return None;
+        }
+        let group = usize::try_from(index / u64::from(self.count)).ok()?;
+        let size = match &self.body {
+            Body::Fixed(_) => None,
+            Body::Numbered(sizes) => Some(sizes[group / self.options.len()]),
+        };
+        Some((index, size, self.options[group % self.options.len()]))
+    }
 }
 
 fn body(args: &SendArgs) -> Result<Body> {
-    if let Some(size) = args.size {
-        return Ok(Body::Numbered(size as usize));
+    if !args.size.is_empty() {
+        return Ok(Body::Numbered(args.size.clone()));
     }
     if let Some(text) = &args.text {
         return Ok(Body::Fixed(text.clone().into()));
@@ -93,19 +115,15 @@ async fn send(
     outcomes: mpsc::Sender<Vec<Value>>,
     mut printed: mpsc::Receiver<Vec<Value>>,
 ) -> Result<()> {
-    channel.settled().await;
-    let targets: Arc<[Member]> = targets(&args.to, channel).await?.into();
-    let next = Arc::new(AtomicU32::new(0));
+    let targets: Arc<[Member]> = targets::of(&args.to, channel).await?.into();
+    let batch = Arc::new(Batch { body, options: args.options.clone(), count: args.count, taken: AtomicU64::new(0) });
     let mut senders = JoinSet::new();
-    for _ in 0..args.parallel.min(args.count) {
+    for _ in 0..u64::from(args.parallel).min(batch.len()) {
         let sender = Sender {
             channel: channel.clone(),
             targets: Arc::clone(&targets),
-            body: body.clone(),
-            options: SendOptions::from_bits(args.options),
+            batch: Arc::clone(&batch),
             lane: fastrand::u32(..),
-            next: Arc::clone(&next),
-            count: args.count,
             outcomes: outcomes.clone(),
         };
         senders.spawn(sender.run());
@@ -130,110 +148,90 @@ async fn send(
     Ok(())
 }
 
-/// With what is known of those who are members.
-async fn targets(to: &[Peer], channel: &Channel) -> Result<Vec<Member>> {
-    let view = channel.view();
-    if to.is_empty() {
-        if view.members().is_empty() {
-            bail!("there is no other member: name receivers with --to, or find members with --peer or --multicast");
-        }
-        return Ok(view.others());
-    }
-    let mut targets = Vec::new();
-    for peer in to {
-        let member = cluster::member(peer).await?;
-        let member = Member::new(member.addr, member.unique_id);
-        targets.push(view.get(&member.id).cloned().unwrap_or(member));
-    }
-    Ok(targets)
-}
-
 /// Sends one message after the other.
 struct Sender {
     channel: Channel,
     targets: Arc<[Member]>,
-    body: Body,
-    options: SendOptions,
+    batch: Arc<Batch>,
     lane: u32,
-    /// Of all senders: how many messages were taken.
-    next: Arc<AtomicU32>,
-    count: u32,
     outcomes: mpsc::Sender<Vec<Value>>,
 }
 
 /// What is said of a message besides its outcome.
 struct Sent {
-    index: u32,
+    index: u64,
+    options: i32,
     size: usize,
     sha256: String,
 }
 
 impl Sender {
     async fn run(self) {
-        let asynchronous = self.options.bits() & clowder::options::ASYNCHRONOUS != 0;
         let mut queued: VecDeque<(Sent, Pending)> = VecDeque::new();
-        for number in 0.. {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= self.count {
-                break;
-            }
-            let body = match &self.body {
-                Body::Fixed(body) => body.clone(),
-                Body::Numbered(size) => numbered::make(&self.channel.local().id.unique_id, self.lane, number, *size),
-            };
-            let sent = Sent { index, size: body.len(), sha256: sha256(&body) };
-            if asynchronous {
-                queued.push_back((sent, self.channel.submit(self.targets.iter(), body, self.options)));
-                if queued.len() < QUEUED_MAX {
-                    continue;
+        let mut number = 0;
+        while let Some((index, size, options)) = self.batch.take() {
+            let body = match (&self.batch.body, size) {
+                (Body::Fixed(body), _) => body.clone(),
+                (Body::Numbered(_), size) => {
+                    let size = size.unwrap_or_default() as usize;
+                    numbered::make(&self.channel.local().id.unique_id, self.lane, number, size)
                 }
-                let Some((sent, pending)) = queued.pop_front() else { continue };
-                self.tell(&sent, pending.await).await;
+            };
+            number += 1;
+            let sent = Sent { index, options, size: body.len(), sha256: sha256(&body) };
+            if options & options::ASYNCHRONOUS != 0 {
+                let pending = self.channel.submit(self.targets.iter(), body, SendOptions::from_bits(options));
+                queued.push_back((sent, pending));
+                self.tell_queued(&mut queued, QUEUED_MAX).await;
             } else {
-                let outcome = self.channel.send(self.targets.iter(), body, self.options).await;
+                let outcome = self.channel.send(self.targets.iter(), body, SendOptions::from_bits(options)).await;
                 self.tell(&sent, outcome).await;
             }
         }
-        for (sent, pending) in queued {
+        self.tell_queued(&mut queued, 0).await;
+    }
+
+    /// Wait for the first of them until at most `max` are left.
+    async fn tell_queued(&self, queued: &mut VecDeque<(Sent, Pending)>, max: usize) {
+        while queued.len() > max
+            && let Some((sent, pending)) = queued.pop_front()
+        {
             self.tell(&sent, pending.await).await;
         }
     }
 
     async fn tell(&self, sent: &Sent, outcome: Result<Receipt, SendError>) {
         let lines = match &outcome {
-            Ok(receipt) => receipt.iter().map(|(member, fate)| self.line(sent, &member.id, Ok(fate))).collect(),
+            Ok(receipt) => receipt.iter().map(|(member, fate)| line(sent, &member.id, Ok(fate))).collect(),
             Err(error) => {
-                let failed =
-                    error.failed.iter().map(|(member, failure)| self.line(sent, &member.id, Err(failure.to_string())));
-                let delivered = error.delivered.iter().map(|member| self.line(sent, &member.id, Ok(self.best())));
+                // What an error tells of those who have the message is not how they said so.
+                let fate = if sent.options & options::USE_ACK == 0 { Fate::Written } else { Fate::Acknowledged };
+                let failed = error.failed.iter();
+                let failed = failed.map(|(member, failure)| line(sent, &member.id, Err(failure.to_string())));
+                let delivered = error.delivered.iter().map(|member| line(sent, &member.id, Ok(fate)));
                 failed.chain(delivered).collect()
             }
         };
         let _ = self.outcomes.send(lines).await; // an error: nobody reads any more
     }
+}
 
-    /// The fate of a message that did not fail.
-    fn best(&self) -> Fate {
-        if self.options.bits() & clowder::options::USE_ACK == 0 { Fate::Written } else { Fate::Acknowledged }
+fn line(sent: &Sent, member: &MemberId, fate: Result<Fate, String>) -> Value {
+    let mut line = Map::new();
+    line.insert("message".into(), json!(sent.index));
+    line.insert("member".into(), json!(name(member)));
+    line.insert("options".into(), json!(sent.options));
+    line.insert("size".into(), json!(sent.size));
+    line.insert("sha256".into(), json!(sent.sha256));
+    let outcome = match &fate {
+        Ok(Fate::Acknowledged) => "acknowledged",
+        Ok(Fate::Written) => "written",
+        Ok(_) => "queued",
+        Err(_) => "failed",
+    };
+    line.insert("outcome".into(), json!(outcome));
+    if let Err(reason) = fate {
+        line.insert("reason".into(), json!(reason));
     }
-
-    fn line(&self, sent: &Sent, member: &MemberId, fate: Result<Fate, String>) -> Value {
-        let mut line = Map::new();
-        line.insert("message".into(), json!(sent.index));
-        line.insert("member".into(), json!(name(member)));
-        line.insert("options".into(), json!(self.options.bits()));
-        line.insert("size".into(), json!(sent.size));
-        line.insert("sha256".into(), json!(sent.sha256));
-        let outcome = match &fate {
-            Ok(Fate::Acknowledged) => "acknowledged",
-            Ok(Fate::Written) => "written",
-            Ok(_) => "queued",
-            Err(_) => "failed",
-        };
-        line.insert("outcome".into(), json!(outcome));
-        if let Err(reason) = fate {
-            line.insert("reason".into(), json!(reason));
-        }
-        Value::Object(line)
-    }
+    Value::Object(line)
 }

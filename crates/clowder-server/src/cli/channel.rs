@@ -3,12 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use clowder::chain::ChainConfig;
 use clowder::options;
 
-use super::{Peer, UniqueId, listen, multicast_group};
+use super::{Peer, UniqueId, listen, multicast_group, seconds};
 use crate::channel::chain_text;
 
 /// Options of `clowder channel`.
@@ -37,6 +38,8 @@ pub(crate) enum ChannelKind {
     Listen(Box<ListenArgs>),
     /// Send messages and print what became of each at each member.
     Send(Box<SendArgs>),
+    /// Ask members and print what each answers.
+    Rpc(Box<RpcArgs>),
 }
 
 /// This end of the channel.
@@ -46,6 +49,11 @@ pub(crate) struct EndArgs {
     /// that the other members cannot reach. Default: listen 127.0.0.1:4000-4100, send any free port.
     #[arg(long, value_name = "ADDR", value_parser = listen)]
     pub(crate) cluster: Option<String>,
+
+    /// Receive datagrams too, which `--options udp` asks for: IP:PORT, or IP:FIRST-LAST of which the first free port is
+    /// taken. Default: not.
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
+    pub(crate) udp: Option<String>,
 
     /// Name of this member, 32 hexadecimal digits. Default: a random one.
     #[arg(long, value_name = "HEX32")]
@@ -65,6 +73,11 @@ pub(crate) struct EndArgs {
     #[arg(long, value_name = "IP", requires = "multicast")]
     pub(crate) multicast_interface: Option<IpAddr>,
 
+    /// Find members as Tomcat's StaticMembershipService does: each --peer is asked instead of expected. NAME is that of
+    /// Tomcat's channel, for example Catalina-Channel for the cluster Catalina.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) static_service: Option<String>,
+
     /// Domain in the member record, shown to the other members. See also the layer `domain` of --chain.
     #[arg(long, value_name = "NAME")]
     pub(crate) domain: Option<String>,
@@ -76,6 +89,10 @@ pub(crate) struct EndArgs {
     #[arg(long, value_name = "CHAIN", default_value = "")]
     pub(crate) chain: ChainSource,
 
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    pub(crate) tls: super::TlsArgs,
+
     /// End when standard input ends: how a parent process keeps its children from outliving it.
     #[arg(long, hide = true)]
     pub(crate) end_with_stdin: bool,
@@ -84,8 +101,8 @@ pub(crate) struct EndArgs {
 /// Options of `clowder channel listen`.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = "The first line is {\"event\":\"ready\",…} with the member's name as others write it \
-    behind --to or --peer. Then one line for each event: \"message\", \"joined\", \"left\" with its reason, \"refused\" \
-    for what was not delivered. SIGTERM and Ctrl-C take leave of the others; the last line is \
+    behind --to or --peer. Then one line for each event: \"message\", \"joined\", \"left\" with its reason, \"leader\" \
+    with a coordinator in the chain, \"question\" with --rpc-id, \"refused\" for what was not delivered. SIGTERM and Ctrl-C take leave of the others; the last line is \
     {\"event\":\"summary\",…}.\n\n\
     Messages made by `clowder channel send --size` carry numbers and a checksum. They are shown as \"numbered\", and \
     the summary counts those that were lost, repeated, overtaken and damaged.\n\n\
@@ -104,6 +121,14 @@ pub(crate) struct ListenArgs {
     /// Tell every sender that asks for it that processing failed.
     #[arg(long)]
     pub(crate) fail: bool,
+
+    /// Open an RPC channel with this id and show the questions that come. Repeat it for more.
+    #[arg(long = "rpc-id", value_name = "ID")]
+    pub(crate) rpc_ids: Vec<String>,
+
+    /// Answer each question with itself. Without this nobody gets an answer.
+    #[arg(long, requires = "rpc_ids")]
+    pub(crate) reply: bool,
 }
 
 /// Options of `clowder channel send`.
@@ -127,13 +152,14 @@ pub(crate) struct SendArgs {
 
     /// Option bits of each message, a number or Tomcat's names separated by commas: use_ack (2), sync (4), async (8),
     /// udp (32), multicast (64), and bits for interceptors (128, 512 and up). Bit 1 is always set, for a body of
-    /// bytes. 0: nobody says what became of it, 2: the member received it, 6: it processed it.
+    /// bytes. 0: nobody says what became of it, 2: the member received it, 6: it processed it. Repeat it to send with
+    /// each.
     #[arg(long, value_name = "N", default_value = "6", value_parser = send_options)]
-    pub(crate) options: i32,
+    pub(crate) options: Vec<i32>,
 
-    /// Numbered bodies of this many bytes, which `channel listen` checks.
+    /// Numbered bodies of this many bytes, which `channel listen` checks. Repeat it to send with each.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(0..=1 << 30), group = "body")]
-    pub(crate) size: Option<u32>,
+    pub(crate) size: Vec<u32>,
 
     /// This text, in UTF-8.
     #[arg(long, value_name = "S", group = "body")]
@@ -143,13 +169,64 @@ pub(crate) struct SendArgs {
     #[arg(value_name = "@FILE|-", group = "body", value_parser = body_file)]
     pub(crate) file: Option<String>,
 
-    /// How many messages.
+    /// How many messages, of each size and with each of the options.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) count: u32,
 
     /// Messages on their way at one time, each from a sender of its own.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) parallel: u32,
+}
+
+/// Options of `clowder channel rpc`.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = "One line for each member that was asked, such as\n  \
+      {\"member\":\"127.0.0.1:4000/0101…\",\"outcome\":\"answered\",\"class\":\"java.lang.String\",\"text\":\"hello\"}\n\
+    Outcomes: answered, no-channel (it has no RPC channel of this id), timed-out, left, failed with a reason, \
+    not-awaited (others were enough). Exit code 1 if fewer answered than --mode asks for.\n\n\
+    Examples:\n  \
+      clowder channel rpc --multicast 228.0.0.4:45564 --rpc-id 'localhost#/shop-map' --text ping\n  \
+      clowder channel rpc --to 10.0.0.2:4000/0202… --rpc-id echo --text hello --mode first --timeout 0.5")]
+pub(crate) struct RpcArgs {
+    #[command(flatten)]
+    pub(crate) end: EndArgs,
+
+    /// Whom to ask, member or not. Repeat it for more. Default: all members.
+    #[arg(long = "to", value_name = "HOST:PORT/HEX32")]
+    pub(crate) to: Vec<Peer>,
+
+    /// Id of the RPC channel.
+    #[arg(long, value_name = "ID")]
+    pub(crate) rpc_id: String,
+
+    /// The question, a java.lang.String.
+    #[arg(long, value_name = "S")]
+    pub(crate) text: String,
+
+    /// How many answers are enough.
+    #[arg(long, value_name = "MODE", default_value = "all")]
+    pub(crate) mode: AnswersMode,
+
+    /// How long to wait for them, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+
+    /// Option bits of the question, as of `channel send`. Its processing is never waited for: an answer tells.
+    #[arg(long, value_name = "N", default_value = "2", value_parser = send_options)]
+    pub(crate) options: i32,
+}
+
+/// How many answers are enough.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AnswersMode {
+    /// One.
+    First,
+    /// From half of those that have the RPC channel.
+    Majority,
+    /// From all that have it.
+    All,
+    /// None: whether the question arrives.
+    None,
 }
 
 /// Where a chain is described.

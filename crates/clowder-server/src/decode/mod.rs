@@ -4,6 +4,7 @@
 //! enough to write the bytes again, which `--check` does. It never guesses: a byte that it cannot place is an error
 //! with an offset.
 
+mod chain;
 mod coordination;
 mod data;
 mod delta;
@@ -65,8 +66,8 @@ fn limits(bytes: &Bytes) -> Limits {
     }
 }
 
-fn decode(kind: DecodeKind, bytes: &Bytes) -> Result<Decoded, Malformed> {
-    match kind {
+fn decode(args: &DecodeArgs, bytes: &Bytes) -> Result<Decoded, Malformed> {
+    match args.kind {
         DecodeKind::Member => member::decode(bytes),
         DecodeKind::Data => data::decode(bytes, 0),
         DecodeKind::Frames => frames::decode(bytes),
@@ -75,6 +76,11 @@ fn decode(kind: DecodeKind, bytes: &Bytes) -> Result<Decoded, Malformed> {
         DecodeKind::Delta => delta::decode(bytes),
         DecodeKind::Rpc => rpc::decode(bytes),
         DecodeKind::Coordination => coordination::decode(bytes),
+        DecodeKind::Fragment => chain::fragment(bytes),
+        DecodeKind::Order => chain::order(bytes),
+        DecodeKind::TwoPhase => chain::two_phase(bytes),
+        DecodeKind::Gzip => chain::gzip(bytes),
+        DecodeKind::Encrypt => chain::encrypt(bytes, &args.key),
     }
 }
 
@@ -95,7 +101,7 @@ pub(crate) fn run(args: DecodeArgs) -> Result<()> {
 
 fn explain(args: &DecodeArgs) -> Result<()> {
     let bytes = input::read(&args.input)?;
-    match decode(args.kind, &bytes) {
+    match decode(args, &bytes) {
         Ok(decoded) => {
             print(&decoded.json)?;
             if args.check {
@@ -123,6 +129,11 @@ fn kind_name(kind: DecodeKind) -> &'static str {
         DecodeKind::Delta => "delta",
         DecodeKind::Rpc => "RPC message",
         DecodeKind::Coordination => "message of a coordinator",
+        DecodeKind::Fragment => "body of the fragmentation interceptor",
+        DecodeKind::Order => "body of the order interceptor",
+        DecodeKind::TwoPhase => "body of the two-phase commit interceptor",
+        DecodeKind::Gzip => "gzip stream",
+        DecodeKind::Encrypt => "encrypted body",
     }
 }
 

@@ -13,7 +13,7 @@ use super::ack_socket::AckSocket;
 use super::acks::Acks;
 use super::conn;
 use super::env::{Env, now};
-use super::net::{TcpListener, TcpStream};
+use super::net::{self, ReadHalf, TcpListener, TcpStream, WriteHalf};
 use super::threads::Threads;
 use crate::transport::ReceiverKind;
 
@@ -22,7 +22,7 @@ const SWEEP: Duration = Duration::from_millis(500);
 /// A peer that is no member and had nothing to do for so long is forgotten.
 const PEER_IDLE: Duration = Duration::from_secs(60);
 /// Pause after a failed accept: the system has no descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// Ids with this bit are those of datagrams.
 const DATAGRAM: u64 = 1 << 63;
@@ -116,10 +116,12 @@ pub(crate) async fn run(env: Arc<Env>, listener: TcpListener, receiver: Receiver
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                make_room(&env);
                 let served = match &threads {
-                    None => serve(&env, stream, peer),
-                    Some(threads) => threads.serve(&env, stream, peer).await,
+                    None => welcome(&env, stream, peer),
+                    Some(threads) => {
+                        make_room(&env);
+                        threads.serve(&env, stream, peer).await
+                    }
                 };
                 if let Err(error) = served {
                     tracing::warn!(%peer, %error, "a connection broke before it began");
@@ -127,21 +129,26 @@ pub(crate) async fn run(env: Arc<Env>, listener: TcpListener, receiver: Receiver
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
 }
 
-fn serve(env: &Arc<Env>, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+fn welcome(env: &Arc<Env>, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
     env.sockets.accepted.apply(&stream)?;
-    let (read, write) = stream.into_split();
+    serve(env, net::split(stream), peer);
+    Ok(())
+}
+
+/// From here on the connection is like any other.
+pub(super) fn serve(env: &Arc<Env>, (read, write): (ReadHalf, WriteHalf), peer: SocketAddr) {
+    make_room(env);
     let acks = env.registry.connection(env, peer, AckSocket::Task(write));
     let task = env.handle.spawn(conn::run(Arc::clone(env), Arc::clone(&acks), read)).abort_handle();
     if let Some(known) = env.registry.lock().get_mut(&acks.id) {
         known.task = Some(task);
     }
-    Ok(())
 }
 
 /// At the limit, the connection that is worth least is closed for a new one.

@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 
 use clowder_proto::wire::Ack;
 
-use super::net::OwnedWriteHalf;
+use super::net::WriteHalf;
 
 /// The other end of a connection, or of a datagram.
 pub(crate) enum AckSocket {
     /// A connection with a task: it writes what the socket did not take.
-    Task(OwnedWriteHalf),
+    Task(WriteHalf),
     /// A connection with a thread, which may be waiting for bytes; its writes wait a moment at most.
     Thread(Arc<TcpStream>),
     /// The source of a datagram; the socket does not block.
@@ -34,11 +34,19 @@ impl AckSocket {
         }
     }
 
+    /// True: nothing that was written waits for the socket.
+    pub(super) fn flush(&self) -> io::Result<bool> {
+        match self {
+            AckSocket::Task(half) => half.try_flush(),
+            AckSocket::Thread(_) | AckSocket::Datagram { .. } => Ok(true),
+        }
+    }
+
     /// The task of the connection is woken when the socket takes more. A thread looks by itself.
     pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             // An error shows again, by name, in the next write.
-            AckSocket::Task(half) => half.as_ref().poll_write_ready(cx).map(drop),
+            AckSocket::Task(half) => half.poll_write_ready(cx).map(drop),
             AckSocket::Thread(_) => Poll::Pending,
             AckSocket::Datagram { .. } => Poll::Ready(()),
         }

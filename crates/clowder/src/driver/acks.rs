@@ -344,8 +344,16 @@ impl State {
                 }
             }
         }
+        if !failed && self.blocked_since.is_none() {
+            match socket.flush() {
+                Ok(true) => {}
+                Ok(false) => self.blocked_since = Some(Instant::now()),
+                Err(_) => failed = true,
+            }
+        }
         self.out.drain(..written);
-        let answered = self.outstanding == 0 && self.places.is_empty() && self.out.is_empty();
+        let gone = self.out.is_empty() && self.blocked_since.is_none();
+        let answered = self.outstanding == 0 && self.places.is_empty() && gone;
         let finished = self.ended_since.is_some() && answered;
         if failed || finished {
             // The reading half notices by itself, or has ended before.

@@ -4,27 +4,29 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use clowder_proto::wire::WireError;
 use tokio::io::AsyncReadExt;
 
 use super::acks::{Acks, Turn};
 use super::env::Env;
-use super::inbound::Inbound;
+use super::inbound::{Inbound, Violation};
 use super::linger::Linger;
-use super::net::OwnedReadHalf;
-use crate::metrics::wire_label;
+use super::net::ReadHalf;
 
 /// Room for what comes while the task lingers; more of it is read as usual.
 const LINGER_BYTES: usize = 4 << 10;
 
 /// Serves the connection until it ends or breaks the protocol.
-pub(super) async fn run(env: Arc<Env>, acks: Arc<Acks>, read: OwnedReadHalf) {
+pub(super) async fn run(env: Arc<Env>, acks: Arc<Acks>, read: ReadHalf) {
     let linger = Linger::new(&env.last_heard);
-    let mut conn = Conn { inbound: Inbound::new(env, acks), read, linger };
+    let inbound = match read.plain() {
+        Some(_) => Inbound::plain(env, acks),
+        None => Inbound::secure(env, acks),
+    };
+    let mut conn = Conn { inbound, read, linger };
     let end = std::future::poll_fn(|cx| conn.poll(cx)).await;
     let Conn { inbound, read, .. } = conn;
-    if let End::Malformed(error) = &end {
-        inbound.env.refusals.refused(inbound.acks.peer, wire_label(&error.kind), error);
+    if let End::Broken(violation) = &end {
+        violation.tell(&inbound);
     }
     // Nothing more is read; what was asked before is still answered.
     drop(read);
@@ -41,12 +43,12 @@ pub(super) async fn run(env: Arc<Env>, acks: Arc<Acks>, read: OwnedReadHalf) {
 enum End {
     /// The peer said so, or the connection broke.
     Closed,
-    Malformed(WireError),
+    Broken(Violation),
 }
 
 struct Conn {
     inbound: Inbound,
-    read: OwnedReadHalf,
+    read: ReadHalf,
     linger: Linger,
 }
 
@@ -69,7 +71,7 @@ impl Conn {
             };
             let messages = match self.inbound.received(count) {
                 Ok(messages) => messages,
-                Err(error) => return Poll::Ready(End::Malformed(error)),
+                Err(error) => return Poll::Ready(End::Broken(error)),
             };
             if self.linger.heard(&self.inbound.env.last_heard, messages) {
                 // Behind whoever processes the message.
@@ -81,7 +83,9 @@ impl Conn {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         let mut few = [0; LINGER_BYTES];
-        if let Some(count) = self.linger.read(self.read.as_ref(), &mut few) {
+        if let Some(socket) = self.read.plain()
+            && let Some(count) = self.linger.read(socket, &mut few)
+        {
             self.inbound.buffer().extend_from_slice(&few[..count]);
             return Poll::Ready(Ok(count));
         }

@@ -236,6 +236,11 @@ impl Control {
         true
     }
 
+    /// The message is for the control plane.
+    pub(crate) fn is_notice(&self, message: &Message) -> bool {
+        Notice::of(message, &self.detector).is_some()
+    }
+
     /// The id of the static membership service, if it runs.
     pub(crate) fn membership_id(&self) -> Option<&Bytes> {
         self.membership_id.as_ref()
@@ -267,9 +272,11 @@ impl Control {
     }
 }
 
-/// Somebody whom the view lacks, or whose capabilities it does not know.
+/// Somebody whom the view lacks, or whose capabilities it does not know. A record without any says nothing: messages to
+/// Tomcats have none.
 fn is_news(view: &View, member: &Member) -> bool {
-    view.get(&member.id).is_none_or(|known| known.extension != member.extension)
+    let says_more = |known: &Member| !member.extension.is_empty() && known.extension != member.extension;
+    view.get(&member.id).is_none_or(says_more)
 }
 
 fn now() -> Now {
@@ -486,7 +493,12 @@ impl Task {
 
     /// What the layers of the chain make of a message that enters it at this place; without one, at its top.
     fn frames(&self, place: Option<Place>, message: Message, to: &MemberId) -> Vec<Bytes> {
-        let Message { options, timestamp, id, from, body } = message;
+        let Message { options, timestamp, id, mut from, body } = message;
+        // A start notice is how another Clowder node learns what this one is; a Tomcat's chain takes it out at its
+        // bottom. What climbs higher there must have no more than Tomcat's fields.
+        if place != Some(Place::Static) && !self.views.peek(|view| view.get(to).is_some_and(Member::is_clowder)) {
+            from.extension = Bytes::new();
+        }
         let id = id.0[..].try_into().expect("the group makes ids of 16 bytes");
         let draft = Draft { options, timestamp, id, body: Body::from(body) };
         let plan = random::with(|random| {

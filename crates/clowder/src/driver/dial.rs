@@ -1,7 +1,6 @@
 //! The tasks of a peer: one per connection that this node makes, and one that keeps the time.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
@@ -11,24 +10,30 @@ use clowder_proto::wire::Ack;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::linger::Linger;
-use super::net::{self, OwnedReadHalf};
-use super::peer::Peer;
+use super::net::{self, ReadHalf};
+use super::peer::{Peer, Route};
+use super::tls;
 
 /// One read: nearly 400 acknowledgements.
 const READ_BYTES: usize = 8 << 10;
 
 /// Makes the connection, then reads acknowledgements and writes what callers leave to it. Ends with the connection;
 /// aborted when the link closes it.
-pub(super) async fn run(peer: Arc<Peer>, conn: ConnId, addr: Option<SocketAddr>) {
-    let Some(addr) = addr else { return peer.lost(conn, Cause::Connect) };
-    let stream = match net::connect(addr, peer.socket_options()).await {
-        Ok(stream) => stream,
+pub(super) async fn run(peer: Arc<Peer>, conn: ConnId) {
+    let options = peer.socket_options();
+    let connected = match peer.route().await {
+        Route::Unusable => return peer.lost(conn, Cause::Connect),
+        Route::Forbidden => return peer.lost(conn, Cause::NoSecurePort),
+        Route::Plain(addr) => net::connect(addr, options).await.map(net::split),
+        Route::Secure(tls, addr) => tls.connect(peer.refusals(), addr, options).await,
+    };
+    let (read, write) = match connected {
+        Ok(halves) => halves,
         Err(error) => {
             tracing::debug!(peer = %peer.member, %error, "cannot connect");
             return peer.lost(conn, Cause::Connect);
         }
     };
-    let (read, write) = stream.into_split();
     if !peer.connected(conn, write) {
         return;
     }
@@ -42,7 +47,7 @@ pub(super) async fn run(peer: Arc<Peer>, conn: ConnId, addr: Option<SocketAddr>)
 struct Task {
     peer: Arc<Peer>,
     conn: ConnId,
-    read: OwnedReadHalf,
+    read: ReadHalf,
     reader: AckReader,
     acks: Vec<Ack>,
     buffer: Vec<u8>,
@@ -57,7 +62,7 @@ impl Task {
             let length = match self.poll_read(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => {
-                    tracing::debug!(peer = %self.peer.member, %error, "reading failed");
+                    self.complain(&error);
                     return Poll::Ready(Cause::Lost);
                 }
                 Poll::Ready(Ok(0)) => return Poll::Ready(Cause::Lost),
@@ -79,8 +84,18 @@ impl Task {
         }
     }
 
+    /// With TLS 1.3 the other side refuses our certificate after the handshake is done for us.
+    fn complain(&self, error: &io::Error) {
+        match (tls::complaint(error), self.peer.addr()) {
+            (Some((kind, reason)), Some(addr)) => self.peer.refusals().tls(addr, kind, &reason),
+            _ => tracing::debug!(peer = %self.peer.member, %error, "reading failed"),
+        }
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if let Some(length) = self.linger.read(self.read.as_ref(), &mut self.buffer) {
+        if let Some(socket) = self.read.plain()
+            && let Some(length) = self.linger.read(socket, &mut self.buffer)
+        {
             return Poll::Ready(Ok(length));
         }
         let mut buffer = ReadBuf::new(&mut self.buffer);

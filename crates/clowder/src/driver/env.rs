@@ -21,10 +21,12 @@ use super::datagrams::Datagrams;
 use super::linger::LastHeard;
 use super::peer::Peer;
 use super::refused::Refusals;
+use super::tls::Tls;
 use crate::config::{ChannelLimits, Timeouts};
 use crate::inbox::Queue;
 use crate::metrics::Metrics;
 use crate::route::Router;
+use crate::send::Encoder;
 use crate::transport::Sockets;
 
 /// The time for the machines.
@@ -46,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) timeouts: Timeouts,
     pub(crate) link: LinkConfig,
     pub(crate) sockets: Sockets,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) encoder: Encoder,
 }
 
 /// One channel's state, without the handles that keep it running.
@@ -57,6 +61,9 @@ pub(crate) struct Env {
     pub(crate) sockets: Sockets,
     pub(crate) datagrams: Datagrams,
     pub(crate) chain: Chain,
+    pub(crate) encoder: Encoder,
+    /// For peers that have a secure port.
+    pub(crate) tls: Option<Tls>,
     pub(crate) metrics: Metrics,
     pub(crate) control: Control,
     pub(crate) coordination: Coordination,
@@ -86,13 +93,15 @@ impl Env {
         coordination: Coordination,
         datagrams: Datagrams,
     ) -> Arc<Env> {
-        let Settings { limits, timeouts, link, sockets } = settings;
+        let Settings { limits, timeouts, link, sockets, tls, encoder } = settings;
         let env = Arc::new(Env {
             handle,
             link,
             sockets,
             datagrams,
             chain,
+            encoder,
+            tls,
             metrics: Metrics::new(),
             control,
             coordination,
@@ -121,7 +130,7 @@ impl Env {
             let peer = Arc::clone(peer);
             drop(peers);
             if !member.extension.is_empty() && !peer.is_pipelined() {
-                peer.announced(member.capabilities());
+                peer.heard(member);
             }
             return Some(peer);
         }
@@ -137,11 +146,11 @@ impl Env {
         Some(Arc::clone(peer))
     }
 
-    /// A member's record arrived: if messages go to it, its capabilities matter.
+    /// A member's record arrived: if messages go to it, its capabilities and ports matter.
     pub(crate) fn heard(&self, member: &Member) {
         let peer = self.peers.read().unwrap_or_else(PoisonError::into_inner).get(&member.id).cloned();
         if let Some(peer) = peer {
-            peer.announced(member.capabilities());
+            peer.heard(member);
         }
     }
 
@@ -168,6 +177,11 @@ impl Env {
         for peer in closed {
             peer.close();
         }
+    }
+
+    /// Messages come and go over TLS, or not at all.
+    pub(crate) fn requires_tls(&self) -> bool {
+        self.tls.as_ref().is_some_and(Tls::requires)
     }
 
     pub(crate) fn stopped(&self) -> bool {

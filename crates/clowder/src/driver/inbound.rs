@@ -16,12 +16,16 @@ use super::acks::Acks;
 use super::control::Report;
 use super::deliver::Batch;
 use super::env::{Env, Ticket, compact, now};
+use super::service;
 use crate::inbox::Origin;
+use crate::metrics::wire_label;
 
 /// Room for one read.
 const READ_BYTES: usize = 64 << 10;
 /// With less room than this a new buffer is taken.
 const READ_BYTES_MIN: usize = 16 << 10;
+/// What a frame of a notice has beside its sender's record.
+const NOTICE_BYTES: usize = 1 << 10;
 /// So much of a body's end tells the pieces of one message apart.
 const IDENTITY_BYTES: usize = 32;
 
@@ -30,9 +34,29 @@ pub(super) struct Inbound {
     pub(super) env: Arc<Env>,
     pub(super) acks: Arc<Acks>,
     decoder: FrameDecoder,
+    /// It came without TLS, which is required for everything but the membership.
+    membership_only: bool,
     /// Whose messages came last.
     sender: Option<MemberId>,
     gate: Option<Arc<Mutex<()>>>,
+}
+
+/// Why a peer is not read any further.
+pub(super) enum Violation {
+    Malformed(WireError),
+    /// A message without TLS, which is required here.
+    Plain,
+}
+
+impl Violation {
+    /// The connection is closed for it.
+    pub(super) fn tell(&self, inbound: &Inbound) {
+        let (refusals, peer) = (&inbound.env.refusals, inbound.acks.peer);
+        match self {
+            Violation::Malformed(error) => refusals.refused(peer, wire_label(&error.kind), error),
+            Violation::Plain => refusals.tls(peer, "plain", "a message without TLS, which is required here"),
+        }
+    }
 }
 
 /// One message of a batch that is to be delivered.
@@ -45,9 +69,21 @@ struct Arrival {
 }
 
 impl Inbound {
-    pub(super) fn new(env: Arc<Env>, acks: Arc<Acks>) -> Inbound {
+    /// Of a connection over TLS.
+    pub(super) fn secure(env: Arc<Env>, acks: Arc<Acks>) -> Inbound {
         let decoder = FrameDecoder::new(&env.limits.wire);
-        Inbound { env, acks, decoder, sender: None, gate: None }
+        Inbound { env, acks, decoder, membership_only: false, sender: None, gate: None }
+    }
+
+    /// Of a connection without it, or of a datagram.
+    pub(super) fn plain(env: Arc<Env>, acks: Arc<Acks>) -> Inbound {
+        let membership_only = env.requires_tls();
+        let mut limits = env.limits.wire.clone();
+        if membership_only && env.control.membership_id().is_none() {
+            limits.frame_bytes_max = limits.frame_bytes_max.min(limits.member_bytes_max + NOTICE_BYTES);
+        }
+        let decoder = FrameDecoder::new(&limits);
+        Inbound { env, acks, decoder, membership_only, sender: None, gate: None }
     }
 
     /// Where bytes go, as they are.
@@ -75,15 +111,25 @@ impl Inbound {
     ///
     /// # Errors
     /// The first violation; the messages in front of it are delivered.
-    pub(super) fn received(&mut self, count: usize) -> Result<usize, WireError> {
+    pub(super) fn received(&mut self, count: usize) -> Result<usize, Violation> {
         self.env.metrics.received_bytes.increment(count as u64);
-        let (batch, malformed) = self.decode();
+        let (mut batch, malformed) = self.decode();
+        let mut violation = malformed.map(Violation::Malformed);
+        if let Some(at) = batch.iter().position(|(message, _)| !self.may_come(message)) {
+            batch.truncate(at);
+            violation = Some(Violation::Plain);
+        }
         self.acks.heard(batch.len(), self.decoder.pending() > 0);
         let messages = batch.len();
         if messages > 0 {
             self.handle(batch);
         }
-        malformed.map_or(Ok(messages), Err)
+        violation.map_or(Ok(messages), Err)
+    }
+
+    /// The way that it came is good enough.
+    pub(super) fn may_come(&self, message: &Message) -> bool {
+        !self.membership_only || self.env.control.is_notice(message) || service::is_message(&self.env, message)
     }
 
     /// All messages of what was read, and the first violation.
@@ -104,7 +150,9 @@ impl Inbound {
     /// Messages, with what they take of the budget.
     pub(super) fn handle(&mut self, batch: Vec<(Message, usize)>) {
         for (message, _) in &batch {
-            if self.sender.as_ref() != Some(&message.from.id) {
+            // A Clowder node says so in its messages as soon as it knows that this is one.
+            let tells_more = self.gate.is_none() && !message.from.extension.is_empty();
+            if tells_more || self.sender.as_ref() != Some(&message.from.id) {
                 self.changed_sender(message);
             }
         }

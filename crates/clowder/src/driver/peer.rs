@@ -25,7 +25,10 @@ use super::control::Report;
 use super::dial;
 use super::env::{Env, now};
 use super::linger::LastHeard;
-use super::net::OwnedWriteHalf;
+use super::net::WriteHalf;
+use super::ports::{Known, Ports};
+use super::refused::Refusals;
+use super::tls::Tls;
 use super::waiters::{Then, Waiters};
 use crate::transport::SocketOptions;
 
@@ -44,6 +47,16 @@ pub(crate) enum Wanted {
     Then(Arc<Then>, usize),
 }
 
+/// Where a connection goes.
+pub(crate) enum Route<'a> {
+    Plain(SocketAddr),
+    Secure(&'a Tls, SocketAddr),
+    /// The peer has no secure port, and this node uses no other.
+    Forbidden,
+    /// Its record names no address.
+    Unusable,
+}
+
 /// A target of messages.
 pub(crate) struct Peer {
     pub(crate) member: Member,
@@ -51,6 +64,7 @@ pub(crate) struct Peer {
     env: Arc<Env>,
     /// It said that it pipelines.
     pipelines: AtomicBool,
+    ports: Ports,
     /// Bytes that the queue still takes, as permits.
     room: Semaphore,
     room_max: usize,
@@ -73,7 +87,9 @@ struct ConnIo {
     /// Frames that are not written, and how much of the first one is.
     out: VecDeque<Bytes>,
     offset: usize,
-    write: Option<Arc<OwnedWriteHalf>>,
+    write: Option<Arc<WriteHalf>>,
+    /// Frames that were taken by TLS and that the system does not have.
+    unflushed: usize,
     /// Somebody is in the system call and looks again afterwards.
     writing: bool,
     /// The connection's task will write soon.
@@ -107,6 +123,7 @@ impl Peer {
             addr: member.id.socket_addr(),
             env,
             pipelines: AtomicBool::new(false),
+            ports: Ports::new(),
             room: Semaphore::new(room_max),
             room_max,
             state: Mutex::new(State {
@@ -118,7 +135,7 @@ impl Peer {
             }),
             member,
         });
-        peer.announced(peer.member.capabilities());
+        peer.heard(&peer.member);
         peer.env.handle.spawn(dial::keep_time(Arc::downgrade(&peer)));
         peer
     }
@@ -148,6 +165,7 @@ impl Peer {
 
     /// Hand a frame with reserved room to the link. Returns the slot of a future.
     pub(crate) fn queue(self: &Arc<Self>, frame: Bytes, acked: bool, order: Order, wanted: Wanted) -> Option<u32> {
+        let frame = if self.is_pipelined() { frame } else { self.plain(&frame) };
         let bytes = frame.len();
         let mut state = self.lock();
         let slot = match wanted {
@@ -169,6 +187,13 @@ impl Peer {
         slot
     }
 
+    /// A frame for one that is no Clowder node, as far as is known. It takes less room than was reserved for it.
+    fn plain(&self, frame: &Bytes) -> Bytes {
+        let plain = self.env.encoder.plain(frame);
+        self.room.add_permits((self.permits(frame.len()) - self.permits(plain.len())) as usize);
+        plain
+    }
+
     /// The outcome of a slot, once.
     pub(crate) fn poll_outcome(&self, slot: u32, cx: &mut Context<'_>) -> Poll<Outcome> {
         self.lock().waiters.poll(slot, cx)
@@ -179,8 +204,12 @@ impl Peer {
         self.lock().waiters.abandon(slot);
     }
 
-    /// The peer said what it can.
-    pub(crate) fn announced(self: &Arc<Self>, capabilities: Capabilities) {
+    /// A record of the peer: it says what it can, and which ports it has.
+    pub(crate) fn heard(self: &Arc<Self>, record: &Member) {
+        if self.env.tls.is_some() && self.ports.heard(record) {
+            self.leave_plain();
+        }
+        let capabilities = record.capabilities();
         if capabilities.contains(Capabilities::PIPELINE) && !self.pipelines.swap(true, Relaxed) {
             self.input(|link| link.announced(now(), capabilities));
         }
@@ -195,6 +224,14 @@ impl Peer {
     /// Why it takes nothing now.
     pub(crate) fn refusal(&self) -> Failure {
         if self.is_closed() { Failure::Closed } else { Failure::QueueFull }
+    }
+
+    pub(crate) fn addr(&self) -> Option<SocketAddr> {
+        self.addr
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.env.refusals
     }
 
     pub(super) fn socket_options(&self) -> &SocketOptions {
@@ -247,7 +284,7 @@ impl Peer {
         while let Some(out) = state.link.poll() {
             match out {
                 LinkOut::Connect { conn } => {
-                    let task = self.env.handle.spawn(dial::run(Arc::clone(self), conn, self.addr));
+                    let task = self.env.handle.spawn(dial::run(Arc::clone(self), conn));
                     state.conns.push(ConnIo::new(conn, task.abort_handle()));
                 }
                 LinkOut::Write { conn, frame } => {
@@ -354,6 +391,7 @@ impl Peer {
             io.writing = true;
             drop(state);
             let result = write_frames(&socket, &mut batch, &mut offset);
+            let is_plain = socket.is_plain();
             drop(socket);
             state = self.lock();
             let Some(io) = state.conns.iter_mut().find(|io| io.id == id) else { return state };
@@ -364,6 +402,10 @@ impl Peer {
             io.out = batch;
             match result {
                 Ok((count, blocked)) => {
+                    // Over TLS a full socket holds back frames that were taken whole.
+                    let taken = io.unflushed + count;
+                    io.unflushed = if blocked && !is_plain { taken } else { 0 };
+                    let count = taken - io.unflushed;
                     if blocked {
                         io.blocked = true;
                         after.wakers.extend(io.waker.take());
@@ -387,12 +429,53 @@ impl Peer {
     }
 }
 
+/// Which port.
+impl Peer {
+    /// Waits a moment for the record of a peer that was not heard yet.
+    pub(crate) async fn route(&self) -> Route<'_> {
+        let Some(addr) = self.addr else { return Route::Unusable };
+        let Some(tls) = &self.env.tls else { return Route::Plain(addr) };
+        match self.ports.known(self.env.timeouts.connect).await {
+            Known::Secure(addr) => Route::Secure(tls, addr),
+            _ if tls.requires() => {
+                self.env.refusals.tls(addr, "no_secure_port", "messages to it fail: TLS is required here");
+                Route::Forbidden
+            }
+            _ => Route::Plain(addr),
+        }
+    }
+
+    /// It goes to the plain port, and there is a secure one.
+    fn is_outdated(&self, write: &WriteHalf) -> bool {
+        self.env.tls.is_some() && write.is_plain() && self.ports.is_secure()
+    }
+
+    /// Connections to the plain port end; what is in flight on them is sent again.
+    fn leave_plain(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let outdated = |io: &&ConnIo| io.write.as_ref().is_some_and(|write| self.is_outdated(write));
+        let ids: Vec<ConnId> = state.conns.iter().filter(outdated).map(|io| io.id).collect();
+        for id in &ids {
+            self.forget(&mut state, *id);
+        }
+        drop(state);
+        for id in ids {
+            self.input(|link| link.lost(now(), id, Cause::Lost));
+        }
+    }
+}
+
 /// The connection's task.
 impl Peer {
     /// False: nobody wants the connection any more.
-    pub(crate) fn connected(self: &Arc<Self>, id: ConnId, write: OwnedWriteHalf) -> bool {
+    pub(crate) fn connected(self: &Arc<Self>, id: ConnId, write: WriteHalf) -> bool {
         let mut state = self.lock();
         let Some(io) = state.conns.iter_mut().find(|io| io.id == id) else { return false };
+        if self.is_outdated(&write) {
+            drop(state);
+            self.lost(id, Cause::Connect);
+            return false;
+        }
         io.write = Some(Arc::new(write));
         drop(state);
         self.input(|link| link.connected(now(), id));
@@ -446,13 +529,13 @@ impl Peer {
                 io.waker = Some(cx.waker().clone());
             }
             let Some(socket) = io.write.clone().filter(|_| io.blocked) else {
-                if io.out.is_empty() || io.writing {
+                if (io.out.is_empty() && io.unflushed == 0) || io.writing {
                     break;
                 }
                 state = self.write(state, id, &mut after);
                 continue;
             };
-            match socket.as_ref().as_ref().poll_write_ready(cx) {
+            match socket.poll_write_ready(cx) {
                 Poll::Pending => break,
                 // An error shows again, by name, in the next write.
                 Poll::Ready(_) => io.blocked = false,
@@ -467,21 +550,29 @@ impl Peer {
 impl ConnIo {
     fn new(id: ConnId, task: AbortHandle) -> ConnIo {
         let (out, write, waker) = (VecDeque::new(), None, None);
-        ConnIo { id, task, out, offset: 0, write, writing: false, scheduled: false, blocked: false, waker }
+        ConnIo {
+            id,
+            task,
+            out,
+            offset: 0,
+            write,
+            unflushed: 0,
+            writing: false,
+            scheduled: false,
+            blocked: false,
+            waker,
+        }
     }
 
     fn may_write(&self) -> bool {
-        !(self.out.is_empty() || self.writing || self.scheduled || self.blocked || self.write.is_none())
+        let idle = self.out.is_empty() && self.unflushed == 0;
+        !(idle || self.writing || self.scheduled || self.blocked || self.write.is_none())
     }
 }
 
 /// Write frames until there are none or the socket takes no more. Returns how many left completely, and whether the
 /// socket is full.
-fn write_frames(
-    socket: &OwnedWriteHalf,
-    frames: &mut VecDeque<Bytes>,
-    offset: &mut usize,
-) -> io::Result<(usize, bool)> {
+fn write_frames(socket: &WriteHalf, frames: &mut VecDeque<Bytes>, offset: &mut usize) -> io::Result<(usize, bool)> {
     let mut count = 0;
     while !frames.is_empty() {
         let mut slices = [IoSlice::new(&[]); WRITE_FRAMES_MAX];
@@ -510,5 +601,5 @@ fn write_frames(
             count += 1;
         }
     }
-    Ok((count, false))
+    Ok((count, !socket.try_flush()?))
 }

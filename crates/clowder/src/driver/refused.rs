@@ -31,6 +31,15 @@ pub enum Refusal {
         /// Why, as in the label of the metric.
         kind: &'static str,
     },
+    /// A TLS connection was not made or not accepted, or TLS is required and was not used.
+    Tls {
+        /// Its other end, whoever began.
+        peer: SocketAddr,
+        /// Why, as in the label of the metric.
+        kind: &'static str,
+        /// The same in words.
+        reason: String,
+    },
     /// A datagram was dropped, or what stood behind its good messages.
     Datagram {
         /// Where it came from; port 0: not known, by multicast.
@@ -93,6 +102,15 @@ impl Refusals {
         let _ = self.events.send(Refusal::Connection { peer, kind }); // nobody listens: so be it
         if self.may_log(Instant::now(), peer.ip(), kind) {
             tracing::warn!(%peer, kind, %why, "closed a connection; further ones are counted for a minute");
+        }
+    }
+
+    /// No TLS with `peer`.
+    pub(crate) fn tls(&self, peer: SocketAddr, kind: &'static str, reason: &str) {
+        metrics::tls_refused(kind);
+        let _ = self.events.send(Refusal::Tls { peer, kind, reason: reason.to_owned() }); // nobody listens: so be it
+        if self.may_log(Instant::now(), peer.ip(), kind) {
+            tracing::warn!(%peer, kind, %reason, "refused by TLS; further ones are counted for a minute");
         }
     }
 

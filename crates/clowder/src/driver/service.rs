@@ -5,7 +5,7 @@
 use std::sync::{Arc, Weak};
 
 use clowder_proto::group::{MemberMessage, ServiceMessage};
-use clowder_proto::rpc::RpcMessage;
+use clowder_proto::rpc::{RpcLimits, RpcMessage};
 use clowder_proto::wire::{Member, Message, ObjectError, options};
 
 use super::env::{Env, compact};
@@ -19,6 +19,19 @@ pub(crate) fn take_rpc(env: &Env, from: &Member, message: &RpcMessage) -> Result
     let said = ServiceMessage::of_rpc(message, &env.limits.wire)?;
     env.control.service_received(compact(from), said);
     Ok(true)
+}
+
+/// It is for the service, and for nobody else.
+pub(crate) fn is_message(env: &Env, message: &Message) -> bool {
+    let Some(id) = env.control.membership_id() else { return false };
+    if message.options & options::BYTE_MESSAGE != 0 {
+        return false;
+    }
+    let of_rpc = || {
+        RpcMessage::matches(&message.body)
+            && RpcMessage::decode(&message.body, &RpcLimits::default()).is_ok_and(|it| it.rpc_id == *id)
+    };
+    MemberMessage::matches(&message.body) || of_rpc()
 }
 
 /// Takes what is said plainly: a goodbye, mostly.

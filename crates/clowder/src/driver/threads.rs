@@ -15,7 +15,6 @@ use super::acks::Turn;
 use super::env::Env;
 use super::inbound::Inbound;
 use super::net;
-use crate::metrics::wire_label;
 
 /// How often a thread that waits for bytes or for room looks whether there is something else to do: acknowledgements
 /// that its peer did not read before.
@@ -46,7 +45,7 @@ impl Threads {
         stream.set_write_timeout(Some(WRITE_MAX))?;
         let stream = Arc::new(stream);
         let acks = env.registry.connection(env, peer, AckSocket::Thread(Arc::clone(&stream)));
-        let inbound = Inbound::new(Arc::clone(env), acks);
+        let inbound = Inbound::plain(Arc::clone(env), acks);
         let handle = env.handle.clone();
         thread::Builder::new().name(format!("clowder {peer}")).spawn(move || {
             // What the application starts from here runs on the runtime, as it does from a task.
@@ -80,7 +79,7 @@ fn run(mut inbound: Inbound, stream: &TcpStream, _permit: OwnedSemaphorePermit) 
         };
         inbound.buffer().extend_from_slice(&buffer[..count]);
         if let Err(error) = inbound.received(count) {
-            inbound.env.refusals.refused(inbound.acks.peer, wire_label(&error.kind), &error);
+            error.tell(&inbound);
             break;
         }
     }

@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::env::Env;
-use super::inbound::Inbound;
+use super::inbound::{Inbound, Violation};
 use crate::metrics::wire_label;
 
 /// The largest datagram there is.
@@ -45,13 +45,14 @@ fn received(env: &Arc<Env>, answers: &Arc<net::UdpSocket>, from: SocketAddr, dat
         return env.refusals.dropped(from, "no_room", "too much is unprocessed");
     }
     let acks = env.registry.datagram(env, from, Some(Arc::clone(answers)));
-    let mut inbound = Inbound::new(Arc::clone(env), Arc::clone(&acks));
+    let mut inbound = Inbound::plain(Arc::clone(env), Arc::clone(&acks));
     inbound.buffer().extend_from_slice(datagram);
     let result = inbound.received(datagram.len());
     let rest = inbound.pending();
     acks.end();
     match result {
-        Err(error) => env.refusals.dropped(from, wire_label(&error.kind), error),
+        Err(Violation::Malformed(error)) => env.refusals.dropped(from, wire_label(&error.kind), error),
+        Err(Violation::Plain) => env.refusals.dropped(from, "plain", "datagrams have no TLS, which is required here"),
         Ok(messages) if messages == 0 || rest > 0 => {
             env.refusals.dropped(from, "truncated", format_args!("{rest} bytes are no whole frame"));
         }
@@ -68,7 +69,12 @@ pub(crate) async fn deliver(env: Arc<Env>, mut messages: mpsc::Receiver<Message>
         }
         let acks = env.registry.datagram(&env, UNKNOWN, None);
         let bytes = message.encoded_len();
-        Inbound::new(Arc::clone(&env), Arc::clone(&acks)).handle(vec![(message, bytes)]);
+        let mut inbound = Inbound::plain(Arc::clone(&env), Arc::clone(&acks));
+        if inbound.may_come(&message) {
+            inbound.handle(vec![(message, bytes)]);
+        } else {
+            env.refusals.dropped(UNKNOWN, "plain", "datagrams have no TLS, which is required here");
+        }
         acks.end();
     }
 }

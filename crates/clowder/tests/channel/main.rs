@@ -18,6 +18,8 @@ mod multicast;
 mod ordering;
 mod outcomes;
 mod stop;
+#[cfg(feature = "tls")]
+mod tls;
 mod tomcat;
 mod transport;
 mod udp;

@@ -179,7 +179,7 @@ async fn what_does_not_fit_one_datagram_fails_with_the_limit() {
         assert_eq!(failures(result), [SendFailure::DatagramTooLarge]);
     }
     assert!(SendFailure::DatagramTooLarge.to_string().contains("65,507"));
-    // Differs from Tomcat: nothing that is sent afterwards suffers.
+    // Nothing that is sent afterwards suffers.
     let pending = from.submit([to.local()], "over TCP", SendOptions::USE_ACK);
     next(&mut inbox).await.done();
     patiently(pending).await.unwrap();
@@ -351,6 +351,25 @@ async fn datagrams_go_through_the_chain_and_to_listeners_like_all_messages() {
     assert_eq!(kind, "other_domain");
     patiently(from.send([to.local()], "text", SendOptions::SYNC.udp())).await.unwrap();
     assert_eq!(hears.recv().await.unwrap(), "ours");
+}
+
+#[tokio::test]
+async fn a_chain_with_fragmentation_sends_what_does_not_fit_one_datagram_in_many() {
+    let fragment = || {
+        let mut layer = LayerConfig::named("fragment").unwrap();
+        layer.set("maxSize", "10000").unwrap();
+        layer
+    };
+    let from = builder().layer(fragment()).start().await.unwrap();
+    let to = builder().layer(fragment()).udp("127.0.0.1:0").start().await.unwrap();
+    let mut inbox = to.inbox();
+    // Not more than the system keeps for a socket that nobody reads now.
+    let body: Vec<u8> = (0..70_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+    let pending = from.submit([to.local()], body.clone(), SendOptions::SYNC.udp());
+    let delivery = next(&mut inbox).await;
+    assert!(delivery.body() == &body);
+    delivery.done();
+    patiently(pending).await.unwrap();
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ impl Algorithm {
     }
 
     /// Length of the random bytes in front of every message.
-    pub(super) fn iv_len(self) -> usize {
+    pub fn iv_len(self) -> usize {
         match self {
             Algorithm::AesGcm => 12,
             Algorithm::DesEdeCbc => 8,

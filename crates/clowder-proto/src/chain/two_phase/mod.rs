@@ -45,6 +45,13 @@ impl TwoPhase {
         TwoPhase { store: Mutex::new(Store::new(config.clone())), config, sent: AtomicU64::new(0) }
     }
 
+    /// The id that `message` confirms. Tomcat: one as long as its own; the rest is a message like any other.
+    pub fn confirmed(message: &Message) -> Option<MessageId> {
+        let body = &message.body;
+        let id = body.strip_prefix(&BEGIN)?.strip_suffix(&END)?;
+        (id.len() == message.id.0.len()).then(|| MessageId(Bytes::copy_from_slice(id)))
+    }
+
     fn applies(&self, options: i32) -> bool {
         options & self.config.option_flag == self.config.option_flag
     }
@@ -69,13 +76,6 @@ fn confirmation(cx: &mut Context<'_>, message: &Draft) -> Draft {
     Draft { id, body: Body::from(body.freeze()), ..*message }
 }
 
-/// The id that `message` confirms. Tomcat: as long as its own; the rest is a message like any other.
-fn confirmed(message: &Message) -> Option<MessageId> {
-    let body = &message.body;
-    let id = body.strip_prefix(&BEGIN)?.strip_suffix(&END)?;
-    (id.len() == message.id.0.len()).then(|| MessageId(Bytes::copy_from_slice(id)))
-}
-
 impl Interceptor for TwoPhase {
     fn name(&self) -> &'static str {
         TwoPhaseConfig::NAME
@@ -96,7 +96,7 @@ impl Interceptor for TwoPhase {
             return Ok(());
         }
         let Arrival { message, answers } = arrival;
-        let message = match confirmed(&message) {
+        let message = match TwoPhase::confirmed(&message) {
             Some(id) => lock(&self.store).confirmed(cx.now.mono, Key { sender: message.from.id, id })?,
             None => lock(&self.store).arrived(cx.now.mono, message)?,
         };

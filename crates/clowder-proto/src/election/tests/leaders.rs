@@ -113,6 +113,24 @@ fn a_confirmation_is_accepted_from_anybody_once() {
 }
 
 #[test]
+fn a_list_that_was_confirmed_twice_counts_if_it_is_the_membership() {
+    let mut world = World::agreed(2, &[1, 3], id(1));
+    world.see(&[1, 3, 4]);
+    world.hear(&confirmation(1, &[1, 2, 3, 4], id(1)));
+    assert_eq!(world.take_view(), (id(1), members(&[1, 2, 3, 4])));
+    world.hear(&confirmation(1, &[1, 2, 3], id(1)));
+    world.assert_silent();
+    // If we see the member later than the Tomcat: once it has had its chance to say it again.
+    let mut world = World::agreed(2, &[1, 3], id(1));
+    world.hear(&confirmation(1, &[1, 2, 3, 4], id(1)));
+    world.reaches.clear();
+    world.assert_silent();
+    world.see(&[1, 3, 4]);
+    world.pass(ElectionConfig::default().election_timeout * 2);
+    assert_eq!(world.take_view(), (id(1), members(&[1, 2, 3, 4])));
+}
+
+#[test]
 fn a_view_is_sorted_and_has_nobody_twice() {
     let mut world = World::new(2, &[1, 3]);
     world.hear(&confirmation(1, &[3, 1, 2, 3], id(2)));
@@ -188,6 +206,19 @@ fn the_lost_confirmation_of_a_silent_tomcat_is_made_up_for() {
     world.pass(ms(1));
     assert_eq!(world.take_view(), (id(5), members(&[1, 2, 3])));
     assert_eq!(world.election.deadline(), None);
+}
+
+#[test]
+fn the_view_of_a_tomcat_that_leads_again_is_remembered() {
+    // 1 came, took everybody over, and is gone: the Tomcat at 2 never noticed.
+    let mut world = World::agreed(3, &[2], id(1));
+    world.see(&[1, 2]);
+    world.hear(&request(1, &[1, 2, 3], id(2)));
+    world.hear(&confirmation(1, &[1, 3], id(2)));
+    world.see(&[2]);
+    world.views.clear();
+    world.pass(ElectionConfig::default().election_timeout * 2);
+    assert_eq!(world.take_view(), (id(1), members(&[2, 3])));
 }
 
 #[test]

@@ -195,6 +195,23 @@ fn a_confirmation_is_not_owed_to_who_left() {
 }
 
 #[test]
+fn a_confirmation_is_owed_to_a_member_that_was_gone_for_a_moment() {
+    let mut world = World::new(1, &[2, 3]);
+    let first = world.take_sent();
+    world.hear(&first.message);
+    let confirmed = world.take_sent();
+    world.outcome(&confirmed, 2, true);
+    world.outcome(&confirmed, 3, false);
+    world.see(&[2]);
+    world.pass(ElectionConfig::default().check_interval);
+    world.sent.clear();
+    // The view is right again, and no election will tell.
+    world.see(&[2, 3]);
+    world.pass(ms(0));
+    world.take_sent().assert_is(&[3], &confirmed.message);
+}
+
+#[test]
 fn what_floods_in_is_held_in_bounded_memory() {
     let mut world = World::agreed(2, &[1, 3], id(1));
     for number in 0..200 {

@@ -22,6 +22,8 @@ enum Machine {
 struct Node {
     is_tomcat: bool,
     life: u8,
+    /// Its record in this life.
+    local: Member,
     machine: Option<Machine>,
     /// What its membership shows.
     seen: BTreeSet<MemberId>,
@@ -75,7 +77,12 @@ impl Net {
         // Every rank has its turn.
         let tomcat = if tomcats { net.pick(count) } else { usize::MAX };
         let asleep = net.now.mono;
-        let node = |number| Node { is_tomcat: number == tomcat, life: 0, machine: None, seen: BTreeSet::new(), asleep };
+        let node = |number: usize| {
+            let place = u8::try_from(number + 1).expect("few nodes");
+            let is_tomcat = number == tomcat;
+            let local = if is_tomcat { member(place) } else { clowder(place) };
+            Node { is_tomcat, life: 0, local, machine: None, seen: BTreeSet::new(), asleep }
+        };
         net.nodes = (0..count).map(node).collect();
         (0..count).for_each(|node| net.boot(node));
         net.everybody_looks();
@@ -103,10 +110,8 @@ impl Net {
         Duration::from_micros(50 + self.roll(most))
     }
 
-    fn identity(&self, node: usize) -> Member {
-        let number = u8::try_from(node + 1).expect("few nodes");
-        let extension = if self.nodes[node].is_tomcat { Bytes::new() } else { Capabilities::ALL.encode() };
-        Member { extension, ..Member::new(([10, 0, 0, number], 4000).into(), [self.nodes[node].life; 16]) }
+    fn identity(&self, node: usize) -> &Member {
+        &self.nodes[node].local
     }
 
     fn node_of(id: &MemberId) -> usize {
@@ -125,7 +130,8 @@ impl Net {
 
     fn boot(&mut self, node: usize) {
         self.nodes[node].life += 1;
-        let local = self.identity(node);
+        self.nodes[node].local.id.unique_id = [self.nodes[node].life; 16];
+        let local = self.identity(node).clone();
         let seed = self.roll(u64::MAX);
         self.nodes[node].machine = Some(if self.nodes[node].is_tomcat {
             Machine::Tomcat(Box::new(Tomcat::new(self.now, local.clone(), seed)))
@@ -161,10 +167,11 @@ impl Net {
             };
             match out {
                 Some(ElectionOut::Send { to, body, token }) => {
-                    to.into_iter().for_each(|to| self.send(node, to.id, &body, token));
+                    let precious = self.calm || self.nodes[Net::node_of(&decode(&body).source.id)].is_tomcat;
+                    to.into_iter().for_each(|to| self.send(node, to.id, &body, token, precious));
                 }
                 Some(ElectionOut::Reach(about)) => {
-                    let (at, delay) = (self.identity(node).id, self.delay());
+                    let (at, delay) = (self.identity(node).id.clone(), self.delay());
                     if self.calm || self.roll(10) > 0 {
                         self.later(delay, Event::Verdict { at, about });
                     }
@@ -176,11 +183,10 @@ impl Net {
         }
     }
 
-    /// What a Tomcat started is never lost on the way, as it does not survive that.
-    fn send(&mut self, from: usize, to: MemberId, body: &Bytes, token: SendToken) {
+    /// `precious`: never lost on the way. So is what a Tomcat started, as it does not survive that.
+    fn send(&mut self, from: usize, to: MemberId, body: &Bytes, token: SendToken, precious: bool) {
         self.messages += 1;
-        let at = self.identity(from).id;
-        let precious = self.calm || self.nodes[Net::node_of(&decode(body).source.id)].is_tomcat;
+        let at = self.identity(from).id.clone();
         let fate = if precious { 9 } else { self.roll(10) };
         let copies = match fate {
             0 => 0,
@@ -210,7 +216,7 @@ impl Net {
     fn check_view(&mut self, node: usize, view: &AgreedView) {
         self.views += 1;
         let local = self.identity(node);
-        assert!(view.members.contains(&local), "seed {}: a view without its node", self.seed);
+        assert!(view.members.contains(local), "seed {}: a view without its node", self.seed);
         let ids: Vec<MemberId> = view.members.iter().map(|member| member.id.clone()).collect();
         assert!(ids.is_sorted(), "seed {}: {ids:?}", self.seed);
         let id = view.id.expect("of an election");
@@ -231,11 +237,11 @@ impl Net {
     fn look(&mut self, node: usize) {
         let mut seen: BTreeSet<MemberId> = (0..self.nodes.len())
             .filter(|other| *other != node && self.nodes[*other].machine.is_some() && !self.is_cut(node, *other))
-            .map(|other| self.identity(other).id)
+            .map(|other| self.identity(other).id.clone())
             .collect();
         if !self.calm && self.roll(10) == 0 {
             let doubted = self.pick(self.nodes.len());
-            seen.remove(&self.identity(doubted).id);
+            seen.remove(&self.nodes[doubted].local.id);
         }
         self.see(node, seen);
     }
@@ -245,7 +251,7 @@ impl Net {
             return;
         }
         let members: Vec<Member> =
-            seen.iter().rev().map(|id| Member { id: id.clone(), ..self.identity(Net::node_of(id)) }).collect();
+            seen.iter().rev().map(|id| Member { id: id.clone(), ..self.identity(Net::node_of(id)).clone() }).collect();
         self.nodes[node].seen = seen;
         if let Some(Machine::Tomcat(tomcat)) = &mut self.nodes[node].machine {
             tomcat.view_changed(&members);
@@ -352,7 +358,7 @@ impl Net {
     fn deliver(&mut self, node: usize, from: &MemberId, body: &Bytes) {
         let up: BTreeSet<MemberId> = (0..self.nodes.len())
             .filter(|other| self.nodes[*other].machine.is_some() && !self.is_cut(node, *other))
-            .map(|other| self.identity(other).id)
+            .map(|other| self.identity(other).id.clone())
             .collect();
         if let Some(Machine::Tomcat(tomcat)) = &mut self.nodes[node].machine {
             tomcat.received(decode(body), |id| up.contains(id));
@@ -397,7 +403,7 @@ impl Net {
         {
             return false;
         }
-        let all: Vec<MemberId> = up.iter().map(|node| self.identity(*node).id).collect();
+        let all: Vec<MemberId> = up.iter().map(|node| self.identity(*node).id.clone()).collect();
         let (id, _) = self.view_of(*first).expect("the first has a view");
         for node in up.iter().filter(|node| *node == first || !self.nodes[**node].is_tomcat) {
             assert_eq!(self.view_of(*node), Some((id, all.clone())), "seed {}: node {node}", self.seed);

@@ -58,13 +58,15 @@ impl Link {
 
     /// The message, if it may be tried once more; else it has its outcome.
     fn attempt_failed(&mut self, mut entry: Entry, failure: Failure) -> Option<Entry> {
-        if entry.failures < self.config.retries_max {
+        // A second look finds no port either.
+        if entry.failures < self.config.retries_max && failure != Failure::NoSecurePort {
             entry.failures += 1;
             self.retries += 1;
             return Some(entry);
         }
-        // "Cannot connect" would say that the peer does not have it.
-        let failure = if failure == Failure::Connect && entry.exposed { Failure::ConnectionLost } else { failure };
+        // These would say that the peer does not have it.
+        let never_left = matches!(failure, Failure::Connect | Failure::NoSecurePort);
+        let failure = if never_left && entry.exposed { Failure::ConnectionLost } else { failure };
         self.finish(&entry, Outcome::Failed(failure));
         None
     }

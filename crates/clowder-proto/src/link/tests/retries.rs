@@ -53,6 +53,16 @@ fn the_second_loss_is_the_end_for_what_was_in_flight_both_times() {
 }
 
 #[test]
+fn without_a_port_to_use_there_is_no_second_try() {
+    let mut world = World::pipeline(LinkConfig::default());
+    world.queue(1, Order::All);
+    let conn = world.outs.connects.remove(0);
+    world.lose(conn, Cause::NoSecurePort);
+    assert_eq!((world.done(), world.link.retries()), (vec![(1, failed(Failure::NoSecurePort))], 0));
+    assert_eq!(world.outs.connects, []);
+}
+
+#[test]
 fn the_number_of_tries_is_configured() {
     for max in 0..4 {
         let mut world = World::pipeline(retries(max));

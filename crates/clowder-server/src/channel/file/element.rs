@@ -72,6 +72,20 @@ impl<'a> Element<'a> {
         self.node.children().filter(Node::is_element).map(move |node| Element { node, warnings })
     }
 
+    /// The nearest element around it of this name.
+    pub(super) fn ancestor(&self, name: &str) -> Option<Element<'a>> {
+        let node = self.node.ancestors().skip(1).find(|node| node.has_tag_name(name))?;
+        Some(Element { node, warnings: self.warnings })
+    }
+
+    pub(super) fn parent(&self) -> Option<Element<'a>> {
+        self.node.parent_element().map(|node| Element { node, warnings: self.warnings })
+    }
+
+    pub(super) fn attribute(&self, name: &str) -> Option<&'a str> {
+        self.node.attribute(name)
+    }
+
     /// Its className.
     ///
     /// # Errors

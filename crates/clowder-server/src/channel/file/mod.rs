@@ -7,6 +7,7 @@
 //! only interceptors gets only interceptors. Test: only_what_is_written_is_configured.
 
 mod element;
+mod membership;
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clowder::chain::{AttributeError, ChainConfig, LayerConfig};
-use clowder::{Multicast, Timeouts};
+use clowder::{Multicast, StaticService, Timeouts};
 
 use crate::cli::{Peer, UniqueId};
 use element::{Element, Warnings};
@@ -37,6 +38,8 @@ pub(super) struct ChannelFile {
     pub(super) listen: Option<Listen>,
     /// Membership by multicast.
     pub(super) multicast: Option<Multicast>,
+    /// Membership by the static service, with whom it asks.
+    pub(super) service: Option<(StaticService, Vec<Peer>)>,
     /// The transport.
     pub(super) timeouts: Timeouts,
 }
@@ -146,66 +149,6 @@ impl ChannelFile {
         let (member, domain) = member_of(element, true)?;
         self.id = Some(member.unique_id);
         self.domain = domain;
-        Ok(())
-    }
-
-    fn membership(&mut self, element: &Element<'_>) -> Result<()> {
-        let class = element.class()?;
-        if class != "org.apache.catalina.tribes.membership.McastService" {
-            bail!("{}: the membership service {class:?} is not supported; there is McastService", element.place());
-        }
-        let (mut address, mut port) = ([228, 0, 0, 4].into(), 45_564);
-        let mut domain = Bytes::new();
-        // Each is a change of the settings, made when the group is known.
-        let mut changes: Vec<Box<dyn FnOnce(Multicast) -> Multicast>> = Vec::new();
-        element.attributes(
-            |attribute, value| {
-                Some(match attribute {
-                    "address" => value.address().map(|given| address = given),
-                    "port" => value.port().map(|given| port = given),
-                    "domain" => value.bytes().map(|given| domain = given),
-                    "bind" | "mcastBindAddress" => value.address().map(|bind| {
-                        changes.push(Box::new(move |multicast| multicast.interface(bind)));
-                    }),
-                    "frequency" => value.millis().map(|time| {
-                        changes.push(Box::new(move |multicast| multicast.frequency(time)));
-                    }),
-                    "dropTime" | "mcastDropTime" => value.millis().map(|time| {
-                        changes.push(Box::new(move |multicast| multicast.drop_time(time)));
-                    }),
-                    "recoverySleepTime" => value.millis().map(|time| {
-                        changes.push(Box::new(move |multicast| multicast.recovery_sleep_time(time)));
-                    }),
-                    "ttl" => value.number().map(|ttl: u8| {
-                        changes.push(Box::new(move |multicast| multicast.ttl(ttl.into())));
-                    }),
-                    "localLoopbackDisabled" => value.flag().map(|disabled| {
-                        changes.push(Box::new(move |multicast| multicast.local_loopback_disabled(disabled)));
-                    }),
-                    _ => return None,
-                })
-            },
-            &["soTimeout", "recoveryEnabled", "recoveryCounter"],
-            &[
-                "address",
-                "port",
-                "domain",
-                "bind",
-                "frequency",
-                "dropTime",
-                "recoverySleepTime",
-                "ttl",
-                "localLoopbackDisabled",
-            ],
-        )?;
-        if !address.is_multicast() {
-            bail!("{}: {address} is no multicast address", element.place());
-        }
-        if !domain.is_empty() {
-            self.domain = domain;
-        }
-        self.multicast =
-            Some(changes.into_iter().fold(Multicast::new((address, port).into()), |it, change| change(it)));
         Ok(())
     }
 

@@ -50,6 +50,33 @@ fn only_what_is_written_is_configured() {
     assert_eq!((file.chain.layers.len(), warnings.len()), (1, 0));
 }
 
+const STATIC: &str = "org.apache.catalina.tribes.membership.StaticMembershipService";
+
+#[test]
+fn the_static_service_is_named_after_the_cluster() {
+    let service = |cluster: &str| {
+        let id = "{1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}";
+        parse(
+            "c.xml",
+            &format!(
+                "<Engine name=\"Catalina\"><Cluster {cluster}><Channel>\
+                 <Membership className=\"{STATIC}\" useThread=\"true\" pingInterval=\"200\" expirationTime=\"900\">\
+                 <LocalMember className=\"m\" uniqueId=\"{id}\"/>\
+                 <Member className=\"m\" host=\"10.0.0.2\" port=\"4000\" uniqueId=\"{id}\"/>\
+                 </Membership></Channel></Cluster></Engine>"
+            ),
+        )
+    };
+    let (file, warnings) = service("clusterName=\"shop\"").unwrap();
+    let (service_of, contacts) = file.service.unwrap();
+    let text = format!("{service_of:?}");
+    assert!(text.contains("\"shop-Channel\"") && text.contains("200ms") && text.contains("900ms"), "{text}");
+    assert_eq!((contacts.len(), file.id.unwrap(), warnings.len()), (1, UniqueId([1; 16]), 0));
+    let (file, _) = service("").unwrap();
+    assert!(format!("{:?}", file.service.unwrap().0).contains("\"Catalina-Channel\""));
+    refused(&format!("<Channel><Membership className=\"{STATIC}\"/></Channel>"), "--static-service NAME");
+}
+
 #[test]
 fn what_has_no_effect_is_a_warning_with_its_place() {
     let (_, warnings) = file(&format!(
