@@ -1,6 +1,7 @@
 //! Heartbeats to and from addresses: a socket and a task, which also resolves the names again now and then.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -156,9 +157,9 @@ impl Task {
                 found => {
                     let error = found.err().map_or_else(|| "no address of the family".to_owned(), |it| it.to_string());
                     // Once when it begins to matter; those that were resolved once stay as they are.
-                    if !self.targets.contains_key(&name) {
-                        tracing::warn!(name, error, "heartbeats cannot go there; it is tried again");
-                        self.targets.insert(name, Vec::new());
+                    if let Entry::Vacant(target) = self.targets.entry(name) {
+                        tracing::warn!(name = target.key(), error, "heartbeats cannot go there; it is tried again");
+                        target.insert(Vec::new());
                     }
                     pause = pause.min(RETRY);
                 }

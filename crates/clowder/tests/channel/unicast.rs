@@ -36,6 +36,6 @@ async fn nodes_that_send_each_other_heartbeats_find_and_lose_each_other() {
 async fn a_port_for_heartbeats_that_is_taken_is_an_error_of_the_start() {
     let taken = UdpSocket::bind("127.0.0.8:0").unwrap();
     let heartbeats = UnicastHeartbeats::new(["127.0.0.1:1"]).bind(taken.local_addr().unwrap());
-    let error = builder().unicast(heartbeats).start().await.err().expect("the port is taken");
+    let error = builder().unicast(heartbeats).start().await.expect_err("the port is taken");
     assert!(error.to_string().contains("another program has the port"), "{error}");
 }
