@@ -295,6 +295,7 @@ async fn follow(env: Arc<Env>, mut changes: ViewChanges) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::membership::StaticMember;
 
     #[test]
     fn addresses_to_listen_at() {
