@@ -184,8 +184,8 @@ fn who_joins_and_leaves_is_told_with_the_reason() {
 fn who_leads_is_told_with_a_coordinator() {
     let listener = Listener::start(&["--chain", "coordinator"]);
     let event = listener.event("leader");
-    assert_eq!((&event["leader"], &event["self"]), (&json!(listener.name), &json!(true)));
-    assert_eq!(event["view"], json!([listener.name]));
+    assert_eq!((&event["member"], &event["self"]), (&json!(listener.name), &json!(true)));
+    assert_eq!(event["members"], json!([listener.name]));
     assert_eq!(event["view_id"].as_str().map(str::len), Some(32));
     listener.summary();
 }

@@ -19,7 +19,7 @@ pub(super) enum Question {
     /// Who is there now?
     List,
     /// What changes?
-    #[cfg_attr(not(feature = "kubernetes"), expect(dead_code, reason = "only Kubernetes tells changes"))]
+    #[cfg(any(feature = "kubernetes", test))]
     Watch,
 }
 
@@ -72,6 +72,7 @@ impl Report {
                 Question::List => {
                     tracing::warn!(provider, "members cannot be discovered, those that are known stay: {trouble}");
                 }
+                #[cfg(any(feature = "kubernetes", test))]
                 Question::Watch => {
                     tracing::warn!(
                         provider,
@@ -94,6 +95,10 @@ impl Report {
     }
 
     /// An entry of a list is of no use.
+    #[cfg_attr(
+        not(any(feature = "kubernetes", feature = "dns-srv", test)),
+        expect(dead_code, reason = "every address of a name is of use")
+    )]
     pub(super) fn skipped(&mut self, entry: &str, cause: &'static str) {
         metrics::counter!("clowder_discovery_skipped_total", "provider" => self.provider, "cause" => cause)
             .increment(1);
