@@ -25,10 +25,16 @@ impl Node {
 
     /// Waits until it has agreed on exactly these members.
     fn agrees(&mut self, view: &[String]) -> Result<()> {
-        let is_it = |said: &Value| said["view"] == Value::from(view) && said["leader"] == view[0].as_str();
+        let is_it = |said: &Value, members: &str, leader: &str| {
+            said[members] == Value::from(view) && said[leader] == view[0].as_str()
+        };
         match self {
-            Node::Clowder(listener) => listener.event_that("leader", is_it).map(|_| ()),
-            Node::Tomcat(tomcat) => wait_until("an agreement", PATIENCE, || Ok(is_it(&tomcat.ask("leader")?))),
+            Node::Clowder(listener) => {
+                listener.event_that("leader", |said| is_it(said, "members", "member")).map(|_| ())
+            }
+            Node::Tomcat(tomcat) => {
+                wait_until("an agreement", PATIENCE, || Ok(is_it(&tomcat.ask("leader")?, "view", "leader")))
+            }
         }
         .with_context(|| format!("on {view:?}"))
     }

@@ -59,7 +59,7 @@ pub enum ChainError {
         why: &'static str,
     },
     /// The settings of encryption cannot work.
-    #[error("encrypt: {0}")]
+    #[error("encrypt cannot work as configured")]
     Encrypt(#[from] EncryptError),
 }
 
