@@ -92,9 +92,10 @@ impl Inner {
                     Ok(legs) => Planned::Many(Shipment {
                         inner: Arc::downgrade(self),
                         legs,
+                        // A Tomcat that handles two pieces of one message at a time may put them together twice.
+                        order: if plan.parcels.len() > 1 { together(order, &plan) } else { order },
                         follow_ups: plan.follow_ups,
                         acked,
-                        order,
                         via,
                     }),
                 },
@@ -168,6 +169,14 @@ impl Inner {
             return vec![self.local.clone()];
         }
         targets.iter().map(|target| target.borrow().clone()).collect()
+    }
+}
+
+/// The order of the frames of one message: one behind the other.
+fn together(order: Order, plan: &Plan) -> Order {
+    match (order, plan.parcels.first()) {
+        (Order::None, Some(first)) => Order::Keyed(u64::from_be_bytes(std::array::from_fn(|at| first.draft.id[at]))),
+        _ => order,
     }
 }
 
