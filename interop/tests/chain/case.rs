@@ -12,8 +12,13 @@ const COUNT: u32 = 4;
 const SENDERS: u32 = 3;
 
 /// What Tomcat says in good cases.
-const EXPECTED: [&str; 3] =
-    ["No utility executor was set", "is not compliant with JMX specification", "There is no TcpFailureDetector"];
+const EXPECTED: [&str; 4] = [
+    "No utility executor was set",
+    "is not compliant with JMX specification",
+    "There is no TcpFailureDetector",
+    // Tomcat's channel goes down between two chains while a worker still looks at a connection.
+    "Keep alive socket closed[null]",
+];
 
 /// What a chain is tried with.
 #[derive(Clone, Copy)]
