@@ -111,7 +111,7 @@ impl Relay {
         let mut untried: VecDeque<Member> =
             later.chain(earlier).filter(|member| member.id != *local).cloned().collect();
         let to = untried.pop_front()?;
-        let body = message.encode();
+        let body = message.told();
         while self.flights.len() >= TOKENS_MAX {
             self.flights.pop_first();
         }

@@ -7,7 +7,7 @@ use super::relay::push_bounded;
 use super::{
     AgreedView, Election, ElectionKind, ElectionMessage, ElectionOut, PROPOSALS_MAX, Phase, Roll, ViewId, same,
 };
-use crate::wire::{Capabilities, Member, MemberId};
+use crate::wire::{Member, MemberId};
 
 impl Election {
     /// Bring view and membership together, if they differ and nothing is under way. `force`: also if another member
@@ -85,7 +85,7 @@ impl Election {
     /// not: it drops them. If its own token was here, or its view was agreed before, its confirmation was lost.
     fn adopt(&mut self) {
         let leader = self.members.values().next();
-        if leader.is_some_and(is_clowder) {
+        if leader.is_some_and(Member::is_clowder) {
             return; // it answers
         }
         let fits = |proposal: &&AgreedView| proposal.members.iter().map(|member| &member.id).eq(self.ids());
@@ -168,7 +168,10 @@ impl Election {
     /// has it. Test: who_missed_the_view_of_a_tomcat_gets_it_from_another_member.
     fn vouch(&mut self, message: &ElectionMessage) {
         let Some(AgreedView { id: Some(id), members }) = &self.view else { return };
-        let answers = members.first().is_some_and(is_clowder);
+        // What others say of a member has Tomcat's fields only: its own record counts.
+        let first = members.first().map(|member| &member.id);
+        let answers = first
+            .is_some_and(|first| *first == self.local.id || self.members.get(first).is_some_and(Member::is_clowder));
         if !answers && self.is_settled() && *members == message.members {
             let confirmation = ElectionMessage {
                 leader: members[0].clone(),
@@ -178,7 +181,7 @@ impl Election {
                 kind: ElectionKind::Confirmation,
             };
             let (to, token) = (vec![message.source.clone()], self.relay.token());
-            self.out.push_back(ElectionOut::Send { to, body: confirmation.encode(), token });
+            self.out.push_back(ElectionOut::Send { to, body: confirmation.told(), token });
         }
     }
 
@@ -243,7 +246,7 @@ impl Election {
         }
         let token = self.relay.token();
         self.owed.token = Some(token);
-        self.out.push_back(ElectionOut::Send { to, body: message.encode(), token });
+        self.out.push_back(ElectionOut::Send { to, body: message.told(), token });
     }
 
     fn owe_nothing(&mut self) {
@@ -295,11 +298,6 @@ impl Election {
         self.view = Some(view.clone());
         self.out.push_back(ElectionOut::View(view));
     }
-}
-
-/// It answers to tokens that name it as the leader.
-fn is_clowder(member: &Member) -> bool {
-    member.capabilities().contains(Capabilities::PIPELINE)
 }
 
 fn first(members: &Roll) -> &Member {

@@ -113,6 +113,12 @@ impl ElectionMessage {
         debug_assert_eq!(out.len(), length, "the length is known before");
         out.freeze()
     }
+
+    /// The body as others are told it: members have Tomcat's fields, as a Tomcat keeps the records and relays them.
+    pub(super) fn told(&self) -> Bytes {
+        let members = self.members.iter().map(Member::plain).collect();
+        ElectionMessage { leader: self.leader.plain(), source: self.source.plain(), members, ..*self }.encode()
+    }
 }
 
 fn put_member(out: &mut BytesMut, member: &Member) {

@@ -10,7 +10,7 @@ use super::heartbeat::Farewell;
 use super::roster::Entry;
 use super::{DropCause, Group, GroupOut, LeftReason, Notice, SendFailure, Standing, Watch, is_usable, millis};
 use crate::Now;
-use crate::wire::{Capabilities, FrameDecoder, Member, MemberId, Message, WireError, WireErrorKind};
+use crate::wire::{FrameDecoder, Member, MemberId, Message, WireError, WireErrorKind};
 
 /// What a heartbeat begins with, in every version of its format.
 const RECORD: &[u8] = b"TRIBES-B";
@@ -249,12 +249,7 @@ impl Group {
     fn introduce(&mut self, now: Now, to: &Member) {
         const PAUSE: Duration = Duration::from_millis(20);
         let soon = self.introduced.is_some_and(|last| now.mono.saturating_duration_since(last) < PAUSE);
-        if soon
-            || !to.capabilities().contains(Capabilities::PIPELINE)
-            || !is_usable(&to.id)
-            || !self.fits(to)
-            || to.id.same_endpoint(&self.local.id)
-        {
+        if soon || !to.is_clowder() || !is_usable(&to.id) || !self.fits(to) || to.id.same_endpoint(&self.local.id) {
             return;
         }
         self.introduced = Some(now.mono);
@@ -297,7 +292,7 @@ impl Group {
         if entry.heard.is_some() {
             return; // its heartbeats say it better
         }
-        let knew = entry.is_clowder();
+        let knew = entry.member.is_clowder();
         let (alive, command) = (entry.member.alive, entry.member.command.clone());
         // A Clowder node that does not know yet that this is one says nothing of itself in a message.
         let silent = from.extension.is_empty();

@@ -41,7 +41,7 @@ pub use out::{DropCause, GroupOut, LeftReason, Probe, ProbeFailure, ProbeId, Sen
 pub use service::{MemberEvent, MemberMessage, ServiceConfig, ServiceMessage};
 
 use crate::Now;
-use crate::wire::{Capabilities, Member, MemberId, SHUTDOWN_COMMAND};
+use crate::wire::{Member, MemberId, SHUTDOWN_COMMAND};
 use detector::Why;
 use heartbeat::{Announcer, Farewell};
 use jitter::Jitter;
@@ -301,8 +301,7 @@ impl Group {
         self.probes += 1;
         entry.check.launched(now.mono, probe_id);
         self.flights.insert(probe_id, id.clone());
-        let is_clowder = entry.member.capabilities() != Capabilities::default();
-        let read_test = detector.perform_send_test && (detector.perform_read_test || is_clowder);
+        let read_test = detector.perform_send_test && (detector.perform_read_test || entry.member.is_clowder());
         let options = notice::probe_options(detector.option_flag, read_test);
         let frame = detector
             .perform_send_test

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Source;
 use super::detector::Check;
-use crate::wire::{Capabilities, Member, MemberId};
+use crate::wire::{Member, MemberId};
 
 /// Where somebody stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,11 +139,7 @@ impl Entry {
 
     /// It understands notices: one that is only listed may be a Tomcat without the interceptor for them.
     pub(super) fn takes_notices(&self) -> bool {
-        self.configured || (!self.listing.is_empty() && self.is_clowder())
-    }
-
-    pub(super) fn is_clowder(&self) -> bool {
-        self.member.capabilities() != Capabilities::default()
+        self.configured || (!self.listing.is_empty() && self.member.is_clowder())
     }
 
     /// There is a reason to remember it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::store::SlotRef;
 use super::{JavaStr, Sessions, clock, memory::Memory, millis};
 use crate::Now;
-use crate::wire::{Capabilities, Member, MemberId};
+use crate::wire::{Member, MemberId};
 
 /// A message sent so long before a member was found gone may not have arrived.
 pub(super) const GONE_MARGIN_MS: u64 = 30_000;
@@ -57,7 +57,7 @@ impl Peer {
         Peer {
             single: Arc::from([member.clone()]),
             node: clock::node_of(&member.id),
-            clowder: is_clowder(&member),
+            clowder: member.is_clowder(),
             joined,
             dirty: BTreeSet::new(),
             notices: VecDeque::new(),
@@ -82,10 +82,6 @@ impl Peer {
         let pause = self.fetched.map_or(0, |(when, took)| when + every.max(took.saturating_mul(20)));
         self.fetch_at = Some(self.fetch_at.unwrap_or(u64::MAX).min(at.max(pause)));
     }
-}
-
-pub(super) fn is_clowder(member: &Member) -> bool {
-    member.capabilities().contains(Capabilities::PIPELINE)
 }
 
 /// Members in the order of the view.
@@ -159,7 +155,7 @@ impl Sessions {
     pub fn joined(&mut self, now: Now, member: Member) {
         let ms = self.ms(now);
         if let Some(peer) = self.peers.get_mut(&member.id) {
-            peer.clowder = is_clowder(&member);
+            peer.clowder = member.is_clowder();
             peer.single = Arc::from([member.clone()]);
             peer.member = member;
             self.peers.changed();

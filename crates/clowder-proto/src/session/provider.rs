@@ -10,7 +10,7 @@ use super::out::BodyKind;
 use super::send::{CONTROL_LANE, Kind, Outgoing};
 use super::store::SlotRef;
 use super::wire::{Block, BlockSession, Event, Trailer};
-use super::{JavaStr, Sessions, Token, peers};
+use super::{JavaStr, Sessions, Token};
 use crate::Now;
 use crate::wire::{Member, MemberId};
 
@@ -54,14 +54,17 @@ impl Sessions {
         // A session can be asked for by two of its ids.
         slots.sort_unstable();
         slots.dedup();
+        // The view knows what a member is; a message to one that is not known says nothing of its sender.
+        let mut clowder = from.is_clowder();
         if let Some(peer) = self.peers.get_mut(&from.id) {
             peer.asked_us = true;
+            clowder |= peer.clowder;
         }
         // A second question makes the first one moot.
         self.providers.retain(|provider| *provider.to() != from.id);
         self.providers.push(Provider {
             single: Arc::from([from.clone()]),
-            clowder: peers::is_clowder(from),
+            clowder,
             complete: self.requester.is_ready(),
             // Tomcat drops messages that it queued meanwhile and that are older than the snapshot, by the clocks of
             // their senders. Not later than the question, by the clock of who asks, nothing that counts is older.

@@ -154,6 +154,12 @@ impl Member {
         self.capabilities() != Capabilities::default()
     }
 
+    /// The record with Tomcat's fields and nothing more.
+    #[must_use]
+    pub fn plain(&self) -> Member {
+        Member { extension: Bytes::new(), ..self.clone() }
+    }
+
     /// The record says that this member is shutting down.
     pub fn is_shutting_down(&self) -> bool {
         self.command == SHUTDOWN_COMMAND

@@ -57,8 +57,7 @@ pub(crate) fn prepare(config: Option<CoordinatorConfig>, local: &Member, limits:
         if let CoordinatorConfig::NonBlocking(election) = &mut config {
             (election.seed, election.limits) = (fastrand::u64(..), limits.clone());
         }
-        // A Tomcat keeps the record and relays it; what this node says of itself to Clowder nodes is none of that.
-        Coordinator::new(config, Member { extension: Bytes::new(), ..local.clone() })
+        Coordinator::new(config, local.clone())
     });
     (Coordination { messages, agreed }, Prepared { coordinator, messages: inbox, publish })
 }

@@ -117,13 +117,7 @@ async fn what_does_not_fit_one_datagram_to_the_group_fails() {
     let group = group();
     let ((from, _), (_to, mut inbox)) = (join(group).await, join(group).await);
     let (id, body) = (MessageId(Bytes::from_static(&[0; 16])), Bytes::new());
-    let empty = Message {
-        options: 0,
-        timestamp: 0,
-        id,
-        from: Member { extension: Bytes::new(), ..from.local().clone() },
-        body,
-    };
+    let empty = Message { options: 0, timestamp: 0, id, from: from.local().plain(), body };
     let most = 65_507 - FRAME_OVERHEAD - empty.encoded_len();
     let options = SendOptions::NONE.multicast();
     let result = patiently(from.send([from.local()], vec![7; most + 1], options)).await;

@@ -247,6 +247,28 @@ fn who_missed_the_view_of_a_tomcat_gets_it_from_another_member() {
 }
 
 #[test]
+fn nobody_vouches_for_a_clowder_leader_whose_record_was_relayed() {
+    let mut world = World::of(clowder(3), ElectionConfig::default());
+    world.tell(|election, now| election.view_changed(now, &[clowder(1), member(2), member(4)]));
+    world.tell(|election, now| election.started(now));
+    world.hear(&confirmation(1, &[1, 2, 3, 4], id(5)));
+    world.sent.clear();
+    let asked = request(2, &[1, 2, 3, 4], id(6));
+    world.hear(&asked);
+    world.take_sent().assert_is(&[4], &asked);
+}
+
+#[test]
+fn what_is_told_of_members_has_tomcats_fields_and_nothing_more() {
+    let mut world = World::of(clowder(1), ElectionConfig::default());
+    world.tell(|election, now| election.view_changed(now, &[clowder(2)]));
+    world.tell(|election, now| election.started(now));
+    let ElectionMessage { leader, source, members, .. } = world.take_sent().message;
+    let told: Vec<_> = [leader, source].into_iter().chain(members).map(|member| member.extension).collect();
+    assert_eq!(told, vec![Bytes::new(); 4]);
+}
+
+#[test]
 fn a_clowder_leader_is_asked_until_it_answers() {
     let timeout = ElectionConfig::default().election_timeout;
     let mut world = World::of(clowder(2), ElectionConfig::default());
