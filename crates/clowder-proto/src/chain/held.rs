@@ -3,7 +3,7 @@
 //! Received messages are slices of a receive buffer, which may be many times larger than the message. What is held for
 //! longer than a call is therefore copied, so that a bound on its bytes is a bound on memory.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,6 +67,110 @@ pub(super) fn cost(message: &Message) -> usize {
 /// A lock that a panic elsewhere poisoned is taken all the same.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What waits for the rest of its message, the oldest first, with what all of it costs.
+#[derive(Debug)]
+pub(super) struct Waiting<V> {
+    entries: HashMap<Key, Entry<V>>,
+    /// The oldest first.
+    ages: BTreeMap<u64, Key>,
+    next_age: u64,
+    bytes: usize,
+    expire: Duration,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    cost: usize,
+    since: Instant,
+    /// Its place in [`Waiting::ages`].
+    age: u64,
+}
+
+impl<V> Waiting<V> {
+    /// Everything waits for `expire`.
+    pub(super) fn new(expire: Duration) -> Waiting<V> {
+        Waiting { entries: HashMap::new(), ages: BTreeMap::new(), next_age: 0, bytes: 0, expire }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What all of it costs.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&V> {
+        self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    /// Change what waits and return what comes of that; `cost` is looked at afterwards.
+    pub(super) fn change<T>(
+        &mut self,
+        key: &Key,
+        cost: impl Fn(&V) -> usize,
+        change: impl FnOnce(&mut V) -> T,
+    ) -> Option<T> {
+        let entry = self.entries.get_mut(key)?;
+        let result = change(&mut entry.value);
+        self.bytes -= entry.cost;
+        entry.cost = cost(&entry.value);
+        self.bytes += entry.cost;
+        Some(result)
+    }
+
+    /// Begin to wait; nothing does under this key. `key` must keep no receive buffer.
+    pub(super) fn put(&mut self, now: Instant, key: Key, value: V, cost: usize) {
+        let age = self.next_age;
+        self.next_age += 1;
+        self.ages.insert(age, key.clone());
+        self.bytes += cost;
+        let replaced = self.entries.insert(key, Entry { value, cost, since: now, age });
+        debug_assert!(replaced.is_none(), "what is replaced is taken out first");
+    }
+
+    pub(super) fn take(&mut self, key: &Key) -> Option<V> {
+        let entry = self.entries.remove(key)?;
+        self.ages.remove(&entry.age);
+        self.bytes -= entry.cost;
+        Some(entry.value)
+    }
+
+    /// The first of which that is so.
+    pub(super) fn oldest(&self, is_it: impl Fn(&V) -> bool) -> Option<Key> {
+        self.ages.values().find(|key| self.get(key).is_some_and(&is_it)).cloned()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let (_, key) = self.ages.first_key_value()?;
+        self.entries.get(key)?.since.checked_add(self.expire)
+    }
+
+    /// The oldest, if its time is over.
+    pub(super) fn expired(&mut self, now: Instant) -> Option<V> {
+        if self.deadline()? > now {
+            return None;
+        }
+        let key = self.oldest(|_| true)?;
+        self.take(&key)
+    }
+
+    /// What waits of a sender.
+    pub(super) fn of(&self, sender: &MemberId) -> Vec<Key> {
+        self.entries.keys().filter(|key| key.sender == *sender).cloned().collect()
+    }
+
+    /// How many there are and what they cost, counted anew.
+    #[cfg(test)]
+    pub(super) fn counted(&self) -> (usize, usize) {
+        let bytes = self.entries.values().map(|entry| entry.cost).sum();
+        assert_eq!((self.bytes, self.ages.len()), (bytes, self.entries.len()));
+        (self.entries.len(), bytes)
+    }
 }
 
 /// Messages that are done with, remembered for a while so that what comes late of them is known for what it is.

@@ -1,12 +1,12 @@
 //! The pieces of incomplete messages.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
 use super::{FragmentConfig, Rejection, TRAILER, rejection};
-use crate::chain::held::{Done, Key, cost, detached};
+use crate::chain::held::{Done, Key, Waiting, cost, detached};
 use crate::wire::{MemberId, Message};
 
 /// What one piece costs besides its data.
@@ -44,9 +44,6 @@ struct Collection {
     /// By number; only what came takes room.
     pieces: BTreeMap<usize, Bytes>,
     data_bytes: usize,
-    since: Instant,
-    /// Its place in [`Pieces::ages`].
-    age: u64,
 }
 
 impl Collection {
@@ -84,11 +81,7 @@ impl Complete {
 #[derive(Debug)]
 pub(super) struct Pieces {
     config: FragmentConfig,
-    open: HashMap<Key, Collection>,
-    /// The oldest first.
-    ages: BTreeMap<u64, Key>,
-    next_age: u64,
-    held_bytes: usize,
+    open: Waiting<Collection>,
     done: Done,
     joined: u64,
     expired: u64,
@@ -98,10 +91,7 @@ pub(super) struct Pieces {
 impl Pieces {
     pub(super) fn new(config: FragmentConfig) -> Pieces {
         Pieces {
-            open: HashMap::new(),
-            ages: BTreeMap::new(),
-            next_age: 0,
-            held_bytes: 0,
+            open: Waiting::new(config.expire),
             done: Done::new(config.expire),
             config,
             joined: 0,
@@ -139,7 +129,7 @@ impl Pieces {
             return Err(rejection("message_too_large"));
         }
         let head = if known.is_none() { cost(message) - message.body.len() } else { 0 };
-        if self.held_bytes + head + piece.data.len() + PIECE_OVERHEAD > self.config.held_bytes_max {
+        if self.open.bytes() + head + piece.data.len() + PIECE_OVERHEAD > self.config.held_bytes_max {
             return Err(rejection("memory_full"));
         }
         Ok(self.insert(now, key, count, message, number, &piece.data))
@@ -166,62 +156,44 @@ impl Pieces {
         number: usize,
         data: &Bytes,
     ) -> Option<Complete> {
-        if !self.open.contains_key(&key) {
+        if self.open.get(&key).is_none() {
             let head = detached(&Message { body: Bytes::new(), ..message.clone() });
-            let key = Key::of(&head);
-            let (age, pieces) = (self.next_age, BTreeMap::new());
-            self.next_age += 1;
-            self.ages.insert(age, key.clone());
-            let collection = Collection { head, count, pieces, data_bytes: 0, since: now, age };
-            self.held_bytes += collection.cost();
-            self.open.insert(key, collection);
+            let (key, pieces) = (Key::of(&head), BTreeMap::new());
+            let collection = Collection { head, count, pieces, data_bytes: 0 };
+            let cost = collection.cost();
+            self.open.put(now, key, collection, cost);
         }
-        let collection = self.open.get_mut(&key)?;
-        let before = collection.cost();
-        // What comes twice replaces itself.
-        let replaced = collection.pieces.insert(number, Bytes::copy_from_slice(data));
-        collection.data_bytes = collection.data_bytes + data.len() - replaced.map_or(0, |replaced| replaced.len());
-        self.held_bytes = self.held_bytes + collection.cost() - before;
-        if collection.pieces.len() < collection.count {
+        let is_complete = self.open.change(&key, Collection::cost, |collection| {
+            // What comes twice replaces itself.
+            let replaced = collection.pieces.insert(number, Bytes::copy_from_slice(data));
+            collection.data_bytes = collection.data_bytes + data.len() - replaced.map_or(0, |replaced| replaced.len());
+            collection.pieces.len() >= collection.count
+        })?;
+        if !is_complete {
             return None;
         }
-        let collection = self.take(&key)?;
+        let collection = self.open.take(&key)?;
         self.joined += 1;
         self.done.insert(now, Key::of(&collection.head));
         Some(Complete(collection))
     }
 
-    fn take(&mut self, key: &Key) -> Option<Collection> {
-        let collection = self.open.remove(key)?;
-        self.ages.remove(&collection.age);
-        self.held_bytes -= collection.cost();
-        Some(collection)
-    }
-
-    fn oldest(&self) -> Option<(&Key, Instant)> {
-        let (_, key) = self.ages.first_key_value()?;
-        Some((key, self.open.get(key)?.since))
-    }
-
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.oldest().and_then(|(_, since)| since.checked_add(self.config.expire))
+        self.open.deadline()
     }
 
     /// Give up what is too old. Tomcat: at its heartbeat, in silence.
     pub(super) fn expire(&mut self, now: Instant) {
         self.done.expire(now);
-        while self.deadline().is_some_and(|deadline| deadline <= now) {
-            let Some(key) = self.oldest().map(|(key, _)| key.clone()) else { return };
-            self.take(&key);
+        while self.open.expired(now).is_some() {
             self.expired += 1;
         }
     }
 
     /// Nobody will complete what `sender` began.
     pub(super) fn left(&mut self, sender: &MemberId) {
-        let keys: Vec<Key> = self.open.keys().filter(|key| key.sender == *sender).cloned().collect();
-        for key in keys {
-            self.take(&key);
+        for key in self.open.of(sender) {
+            self.open.take(&key);
             self.left += 1;
         }
     }
@@ -232,8 +204,6 @@ impl Pieces {
 
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, usize) {
-        let bytes = self.open.values().map(Collection::cost).sum();
-        assert_eq!((self.held_bytes, self.ages.len()), (bytes, self.open.len()));
-        (self.open.len(), bytes)
+        self.open.counted()
     }
 }

@@ -1,10 +1,9 @@
 //! Messages without their confirmations, and confirmations without their messages.
 
-use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use super::{Rejection, TwoPhaseConfig, rejection};
-use crate::chain::held::{Done, Key, cost, detached};
+use crate::chain::held::{Done, Key, Waiting, cost, detached};
 use crate::wire::{MemberId, Message};
 
 /// One half of a message.
@@ -14,13 +13,11 @@ enum Half {
     Confirmation,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    half: Half,
-    since: Instant,
-    cost: usize,
-    /// Its place in [`Store::ages`].
-    age: u64,
+impl Half {
+    /// How many messages it is.
+    fn messages(&self) -> usize {
+        usize::from(matches!(self, Half::Message(_)))
+    }
 }
 
 /// Differs from Tomcat: messages are found by sender and id, where it looks at the id alone; a confirmation that comes
@@ -32,12 +29,8 @@ struct Waiting {
 #[derive(Debug)]
 pub(super) struct Store {
     config: TwoPhaseConfig,
-    waiting: HashMap<Key, Waiting>,
-    /// The oldest first.
-    ages: BTreeMap<u64, Key>,
-    next_age: u64,
+    waiting: Waiting<Half>,
     messages: usize,
-    held_bytes: usize,
     done: Done,
     delivered: u64,
     expired: u64,
@@ -47,11 +40,8 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn new(config: TwoPhaseConfig) -> Store {
         Store {
-            waiting: HashMap::new(),
-            ages: BTreeMap::new(),
-            next_age: 0,
+            waiting: Waiting::new(config.expire),
             messages: 0,
-            held_bytes: 0,
             done: Done::new(config.expire),
             config,
             delivered: 0,
@@ -67,19 +57,19 @@ impl Store {
         if self.done.contains(&key) {
             return Ok(None); // a copy: it was there, and that is all its acknowledgement says
         }
-        let known = self.waiting.get(&key);
-        if known.is_some_and(|waiting| matches!(waiting.half, Half::Confirmation)) {
-            self.take(&key);
-            self.delivered(now, &key);
-            return Ok(Some(message));
-        }
         // As Tomcat: what comes twice replaces itself.
-        let replaced = known.map_or(0, |waiting| waiting.cost);
-        if known.is_none() && self.messages >= self.config.messages_max {
-            return Err(rejection("too_many_messages"));
-        }
+        let replaced = match self.waiting.get(&key) {
+            Some(Half::Confirmation) => {
+                self.take(&key);
+                self.delivered(now, &key);
+                return Ok(Some(message));
+            }
+            Some(Half::Message(before)) => cost(before),
+            None if self.messages >= self.config.messages_max => return Err(rejection("too_many_messages")),
+            None => 0,
+        };
         let cost = cost(&message);
-        if self.held_bytes - replaced + cost > self.config.held_bytes_max {
+        if self.waiting.bytes() - replaced + cost > self.config.held_bytes_max {
             return Err(rejection("memory_full"));
         }
         self.take(&key);
@@ -97,7 +87,7 @@ impl Store {
         if self.done.contains(&key) {
             return Err(rejection("confirmed_before"));
         }
-        match self.take(&key).map(|waiting| waiting.half) {
+        match self.take(&key) {
             Some(Half::Message(message)) => {
                 self.delivered(now, &key);
                 Ok(Some(*message))
@@ -118,52 +108,37 @@ impl Store {
     }
 
     fn forget_oldest_confirmation(&mut self) {
-        let confirmation =
-            |key: &&Key| self.waiting.get(*key).is_some_and(|waiting| matches!(waiting.half, Half::Confirmation));
-        if let Some(key) = self.ages.values().find(confirmation).cloned() {
+        if let Some(key) = self.waiting.oldest(|half| matches!(half, Half::Confirmation)) {
             self.take(&key);
         }
     }
 
     fn put(&mut self, now: Instant, key: Key, half: Half, cost: usize) {
-        let age = self.next_age;
-        self.next_age += 1;
-        self.ages.insert(age, key.clone());
-        self.messages += usize::from(matches!(half, Half::Message(_)));
-        self.held_bytes += cost;
-        self.waiting.insert(key, Waiting { half, since: now, cost, age });
+        self.messages += half.messages();
+        self.waiting.put(now, key, half, cost);
     }
 
-    fn take(&mut self, key: &Key) -> Option<Waiting> {
-        let waiting = self.waiting.remove(key)?;
-        self.ages.remove(&waiting.age);
-        self.messages -= usize::from(matches!(waiting.half, Half::Message(_)));
-        self.held_bytes -= waiting.cost;
-        Some(waiting)
-    }
-
-    fn oldest(&self) -> Option<(&Key, Instant)> {
-        let (_, key) = self.ages.first_key_value()?;
-        Some((key, self.waiting.get(key)?.since))
+    fn take(&mut self, key: &Key) -> Option<Half> {
+        let half = self.waiting.take(key)?;
+        self.messages -= half.messages();
+        Some(half)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.oldest().and_then(|(_, since)| since.checked_add(self.config.expire))
+        self.waiting.deadline()
     }
 
     pub(super) fn expire(&mut self, now: Instant) {
         self.done.expire(now);
-        while self.deadline().is_some_and(|deadline| deadline <= now) {
-            let Some(key) = self.oldest().map(|(key, _)| key.clone()) else { return };
-            self.take(&key);
+        while let Some(half) = self.waiting.expired(now) {
+            self.messages -= half.messages();
             self.expired += 1;
         }
     }
 
     /// Nobody will confirm what `sender` sent.
     pub(super) fn left(&mut self, sender: &MemberId) {
-        let keys: Vec<Key> = self.waiting.keys().filter(|key| key.sender == *sender).cloned().collect();
-        for key in keys {
+        for key in self.waiting.of(sender) {
             self.take(&key);
             self.left += 1;
         }
@@ -175,8 +150,6 @@ impl Store {
 
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, usize) {
-        let bytes = self.waiting.values().map(|waiting| waiting.cost).sum();
-        assert_eq!((self.held_bytes, self.ages.len()), (bytes, self.waiting.len()));
-        (self.waiting.len(), bytes)
+        self.waiting.counted()
     }
 }
