@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use super::env::Env;
 use super::mcast::{self, MulticastError};
 use super::net;
+use super::room::Room;
 use super::waiters::Then;
 use crate::membership::Multicast;
 use crate::transport::DatagramOptions;
@@ -39,9 +40,8 @@ pub(crate) struct Datagrams {
     unacked: [OnceLock<Arc<UdpSocket>>; 2],
     /// Sockets that may wait for an acknowledgement.
     sockets: Semaphore,
-    /// Bytes that may wait, as permits.
-    room: Semaphore,
-    room_max: usize,
+    /// For bytes that wait.
+    room: Room,
     closed: watch::Sender<bool>,
 }
 
@@ -79,8 +79,7 @@ impl Datagrams {
             group: group.transpose()?,
             unacked: [OnceLock::new(), OnceLock::new()],
             sockets: Semaphore::new(sockets_max.clamp(1, Semaphore::MAX_PERMITS)),
-            room: Semaphore::new(room_max),
-            room_max,
+            room: Room::new(room_max),
             closed: watch::Sender::new(false),
         })
     }
@@ -119,28 +118,24 @@ impl Datagrams {
         Ok(socket)
     }
 
-    fn permits(&self, bytes: usize) -> u32 {
-        u32::try_from((bytes + WAITING_BYTES).min(self.room_max)).unwrap_or(u32::MAX)
-    }
-
     /// Reserve room for a frame, if there is any now; [`send`] spends it.
     pub(crate) fn try_reserve(&self, bytes: usize) -> bool {
-        self.room.try_acquire_many(self.permits(bytes)).map(tokio::sync::SemaphorePermit::forget).is_ok()
+        self.room.try_reserve(bytes + WAITING_BYTES)
     }
 
     /// Reserve room for a frame. False: the channel is closed.
     pub(crate) async fn reserve(&self, bytes: usize) -> bool {
-        self.room.acquire_many(self.permits(bytes)).await.map(tokio::sync::SemaphorePermit::forget).is_ok()
+        self.room.reserve(bytes + WAITING_BYTES).await
     }
 
     /// Give back what was reserved.
     pub(crate) fn unreserve(&self, bytes: usize) {
-        self.room.add_permits(self.permits(bytes) as usize);
+        self.room.give_back(bytes + WAITING_BYTES);
     }
 
     /// Nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
-        self.room.available_permits() >= self.room_max
+        self.room.is_unused()
     }
 
     /// What waits fails, now and later.

@@ -22,6 +22,7 @@ mod ports;
 mod probe;
 pub(crate) mod random;
 pub(crate) mod refused;
+mod room;
 pub(crate) mod service;
 mod threads;
 pub(crate) mod tls;

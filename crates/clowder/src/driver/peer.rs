@@ -18,7 +18,6 @@ use std::time::Instant;
 use bytes::Bytes;
 use clowder_proto::link::{Cause, ConnId, Failure, Link, LinkOut, Order, Outcome, Outgoing, Token};
 use clowder_proto::wire::{Ack, Capabilities, Member};
-use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use super::control::Report;
@@ -28,6 +27,7 @@ use super::linger::LastHeard;
 use super::net::WriteHalf;
 use super::ports::{Known, Ports};
 use super::refused::Refusals;
+use super::room::Room;
 use super::tls::Tls;
 use super::waiters::{Then, Waiters};
 use crate::transport::SocketOptions;
@@ -66,8 +66,7 @@ pub(crate) struct Peer {
     pipelines: AtomicBool,
     ports: Ports,
     /// Bytes that the queue still takes, as permits.
-    room: Semaphore,
-    room_max: usize,
+    room: Room,
     state: Mutex<State>,
 }
 
@@ -118,14 +117,12 @@ struct After {
 impl Peer {
     pub(crate) fn new(env: Arc<Env>, member: Member) -> Arc<Peer> {
         let config = env.link.clone();
-        let room_max = config.queue_bytes_max;
         let peer = Arc::new(Peer {
             addr: member.id.socket_addr(),
             env,
             pipelines: AtomicBool::new(false),
             ports: Ports::new(),
-            room: Semaphore::new(room_max),
-            room_max,
+            room: Room::new(config.queue_bytes_max),
             state: Mutex::new(State {
                 link: Link::new(config),
                 conns: Vec::new(),
@@ -144,23 +141,19 @@ impl Peer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn permits(&self, bytes: usize) -> u32 {
-        u32::try_from(bytes.min(self.room_max)).unwrap_or(u32::MAX)
-    }
-
     /// Reserve room for a frame, if there is any now. The reservation is spent by [`Peer::queue`].
     pub(crate) fn try_reserve(&self, bytes: usize) -> bool {
-        self.room.try_acquire_many(self.permits(bytes)).map(tokio::sync::SemaphorePermit::forget).is_ok()
+        self.room.try_reserve(bytes)
     }
 
     /// Reserve room for a frame, in the order of asking. False: the peer is closed.
     pub(crate) async fn reserve(&self, bytes: usize) -> bool {
-        self.room.acquire_many(self.permits(bytes)).await.map(tokio::sync::SemaphorePermit::forget).is_ok()
+        self.room.reserve(bytes).await
     }
 
     /// Give back what was reserved and not spent.
     pub(crate) fn unreserve(&self, bytes: usize) {
-        self.room.add_permits(self.permits(bytes) as usize);
+        self.room.give_back(bytes);
     }
 
     /// Hand a frame with reserved room to the link. Returns the slot of a future.
@@ -190,7 +183,7 @@ impl Peer {
     /// A frame for one that is no Clowder node, as far as is known. It takes less room than was reserved for it.
     fn plain(&self, frame: &Bytes) -> Bytes {
         let plain = self.env.encoder.plain(frame);
-        self.room.add_permits((self.permits(frame.len()) - self.permits(plain.len())) as usize);
+        self.room.free(self.room.cost(frame.len()) - self.room.cost(plain.len()));
         plain
     }
 
@@ -299,7 +292,7 @@ impl Peer {
                     }
                 }
                 LinkOut::Done { token, bytes, outcome } => {
-                    after.released += bytes.min(self.room_max);
+                    after.released += self.room.cost(bytes);
                     after.unqueued += bytes;
                     match outcome {
                         Outcome::Failed(failure) => after.failed.push(failure),
@@ -325,7 +318,7 @@ impl Peer {
     fn finish(&self, after: After) {
         let metrics = &self.env.metrics;
         if after.released > 0 {
-            self.room.add_permits(after.released);
+            self.room.free(after.released);
             metrics.queue_bytes.decrement(after.unqueued as f64);
         }
         if after.sent > 0 {
