@@ -17,11 +17,7 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
         ChainSource::Text(chain) => ChannelFile { chain: chain.clone(), ..ChannelFile::default() },
         ChainSource::File(path) => file::read(path)?,
     };
-    let listen = match (&args.cluster, &file.listen) {
-        (Some(given), _) => given.clone(),
-        (None, Some(listen)) => listen.resolved().await?,
-        (None, None) => cluster.to_owned(),
-    };
+    let listen = args.cluster.as_ref().or(file.listen.as_ref()).map_or(cluster, String::as_str).to_owned();
     let named = args.peers.iter();
     // The service asks those who are named; it does not expect them.
     let (peers, contacts): (Vec<Peer>, Vec<Peer>) = match (&args.static_service, &file.service) {
@@ -42,7 +38,12 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
         #[cfg(feature = "tls")]
         tls: &args.tls,
     };
-    let mut builder = cluster::builder(&membership).await?;
+    let mut transport = file.transport;
+    if args.cluster.is_some() {
+        (transport.receiver.address, transport.receiver.bind) = (None, None);
+    }
+    // It says where to listen, too, and the file may have said nothing of that.
+    let mut builder = cluster::builder(&membership).await?.transport(&transport).listen(listen.as_str());
     if let (None, Some(multicast)) = (args.multicast, file.multicast) {
         builder = builder.multicast(multicast);
     }
@@ -57,6 +58,6 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
         builder = builder.udp(udp.as_str());
     }
     let names = file.chain.layers.iter().map(LayerConfig::name).collect();
-    let channel = cluster::started(builder.timeouts(file.timeouts).chain(file.chain), &listen).await?;
+    let channel = cluster::started(builder.chain(file.chain), &listen).await?;
     Ok((channel, names))
 }

@@ -90,7 +90,7 @@ impl ReceiverConfig {
     }
 
     /// Where to listen, as [`ChannelBuilder::listen`](crate::ChannelBuilder::listen) takes it.
-    pub(crate) fn listen(&self) -> String {
+    pub fn listen(&self) -> String {
         self.range(self.port)
     }
 

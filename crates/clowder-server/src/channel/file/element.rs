@@ -140,10 +140,6 @@ impl<'a> Attribute<'a> {
         self.warnings.say(format!("{}: {} attribute {} {text}", self.place, self.element, self.name));
     }
 
-    pub(super) fn text(&self) -> &'a str {
-        self.value
-    }
-
     pub(super) fn number<T: FromStr>(&self) -> Result<T> {
         self.value.trim().parse().map_err(|_| anyhow!("expected a decimal number in its range"))
     }

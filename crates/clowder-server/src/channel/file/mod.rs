@@ -10,12 +10,11 @@ mod element;
 mod membership;
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clowder::chain::{AttributeError, ChainConfig, LayerConfig};
-use clowder::{Multicast, StaticService, Timeouts};
+use clowder::{Multicast, StaticService, TransportConfig};
 
 use crate::cli::{Peer, UniqueId};
 use element::{Element, Warnings};
@@ -34,39 +33,14 @@ pub(super) struct ChannelFile {
     pub(super) id: Option<UniqueId>,
     /// The local member's domain.
     pub(super) domain: Bytes,
-    /// The receiver.
-    pub(super) listen: Option<Listen>,
+    /// Where to listen, if there is a receiver.
+    pub(super) listen: Option<String>,
     /// Membership by multicast.
     pub(super) multicast: Option<Multicast>,
     /// Membership by the static service, with whom it asks.
     pub(super) service: Option<(StaticService, Vec<Peer>)>,
-    /// The transport.
-    pub(super) timeouts: Timeouts,
-}
-
-/// Where the receiver listens.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Listen {
-    /// A name or an address; `None`: everywhere.
-    host: Option<String>,
-    first: u16,
-    last: u16,
-}
-
-impl Listen {
-    /// As `--cluster` has it.
-    ///
-    /// # Errors
-    /// The name has no address.
-    pub(super) async fn resolved(&self) -> Result<String> {
-        let Listen { host, first, last } = self;
-        let Some(host) = host else { return Ok(format!("0.0.0.0:{first}-{last}")) };
-        let mut found = tokio::net::lookup_host((host.trim_matches(['[', ']']), *first))
-            .await
-            .with_context(|| format!("Receiver address=\"{host}\" has no address"))?;
-        let address = found.next().with_context(|| format!("Receiver address=\"{host}\" has no address"))?;
-        Ok(format!("{address}-{last}"))
-    }
+    /// The receiver and the sender.
+    pub(super) transport: TransportConfig,
 }
 
 /// Read a file and log its warnings.
@@ -127,13 +101,7 @@ impl ChannelFile {
         let Some(mut layer) = LayerConfig::named(class) else {
             bail!("{}: no interceptor {class:?} is known", element.place());
         };
-        for attribute in element.raw_attributes() {
-            match layer.set(&attribute.name, attribute.value) {
-                Ok(()) => {}
-                Err(error @ AttributeError::Unknown { .. }) => attribute.warn(&error.to_string()),
-                Err(error) => bail!("{}: {error}", attribute.place()),
-            }
-        }
+        set_all(element, |attribute, value| layer.set(attribute, value), |_| None)?;
         for child in element.children() {
             match (&layer, child.name()) {
                 (LayerConfig::Static(_), "Member") => self.members.push(member(&child)?.0),
@@ -153,26 +121,19 @@ impl ChannelFile {
     }
 
     fn receiver(&mut self, element: &Element<'_>) -> Result<()> {
-        element.class()?;
-        let (mut host, mut first, mut auto_bind) = (None, 4_000_u16, 100_u16);
-        element.attributes(
-            |attribute, value| {
-                Some(match attribute {
-                    "address" | "host" => {
-                        host = (value.text() != "auto").then(|| value.text().to_owned());
-                        Ok(())
-                    }
-                    "port" => value.port().map(|port| first = port),
-                    "autoBind" => value.number().map(|count: i32| {
-                        auto_bind = u16::try_from(count.clamp(1, i32::from(u16::MAX))).unwrap_or(1);
-                    }),
-                    _ => return None,
-                })
+        let class = element.class()?;
+        let transport = &mut self.transport;
+        transport.receiver.blocking = class.ends_with("BioReceiver");
+        let blocking = transport.receiver.blocking;
+        set_all(
+            element,
+            |attribute, value| transport.set_receiver(attribute, value),
+            |attribute| match attribute {
+                "maxThreads" if !blocking => Some("the tasks of a runtime read; a BioReceiver has threads"),
+                _ => TransportConfig::receiver_without_effect(attribute),
             },
-            WITHOUT_EFFECT_AT_A_RECEIVER,
-            &["address", "port", "autoBind"],
         )?;
-        self.listen = Some(Listen { host, first, last: first.saturating_add(auto_bind - 1) });
+        self.listen = Some(transport.receiver.listen());
         Ok(())
     }
 
@@ -184,70 +145,34 @@ impl ChannelFile {
                 bail!("{}: a Sender has no element {}", child.place(), child.name());
             }
             child.class()?;
-            child.attributes(
-                |attribute, value| {
-                    Some(match attribute {
-                        "timeout" => value.millis().map(|time: Duration| {
-                            (self.timeouts.send, self.timeouts.connect) = (time, time);
-                        }),
-                        "maxRetryAttempts" => value.number().map(|count| self.timeouts.retries_max = count),
-                        _ => return None,
-                    })
-                },
-                WITHOUT_EFFECT_AT_A_TRANSPORT,
-                &["timeout", "maxRetryAttempts"],
-            )?;
+            let transport = &mut self.transport;
+            let without_effect = TransportConfig::transport_without_effect;
+            set_all(&child, |attribute, value| transport.set_transport(attribute, value), without_effect)?;
         }
         Ok(())
     }
 }
 
-/// Settings of Java's sockets, threads and buffers.
-const WITHOUT_EFFECT_AT_A_RECEIVER: &[&str] = &[
-    "bind",
-    "securePort",
-    "udpPort",
-    "selectorTimeout",
-    "timeout",
-    "minThreads",
-    "maxThreads",
-    "maxIdleTime",
-    "minTasks",
-    "maxTasks",
-    "direct",
-    "useBufferPool",
-    "daemon",
-    "rxBufSize",
-    "txBufSize",
-    "udpRxBufSize",
-    "udpTxBufSize",
-    "tcpNoDelay",
-    "soKeepAlive",
-    "ooBInline",
-    "soReuseAddress",
-    "soLingerOn",
-    "soLingerTime",
-    "soTrafficClass",
-];
-const WITHOUT_EFFECT_AT_A_TRANSPORT: &[&str] = &[
-    "poolSize",
-    "maxWait",
-    "keepAliveCount",
-    "keepAliveTime",
-    "throwOnFailedAck",
-    "directBuffer",
-    "rxBufSize",
-    "txBufSize",
-    "udpRxBufSize",
-    "udpTxBufSize",
-    "tcpNoDelay",
-    "soKeepAlive",
-    "ooBInline",
-    "soReuseAddress",
-    "soLingerOn",
-    "soLingerTime",
-    "soTrafficClass",
-];
+/// Give every attribute to `set`. Unknown ones are warned of, and those that are accepted and do nothing, with the
+/// reason.
+fn set_all(
+    element: &Element<'_>,
+    mut set: impl FnMut(&str, &str) -> Result<(), AttributeError>,
+    without_effect: impl Fn(&str) -> Option<&'static str>,
+) -> Result<()> {
+    for attribute in element.raw_attributes() {
+        match set(&attribute.name, attribute.value) {
+            Ok(()) => {
+                if let Some(reason) = without_effect(&attribute.name) {
+                    attribute.warn(&format!("has no effect here: {reason}"));
+                }
+            }
+            Err(error @ AttributeError::Unknown { .. }) => attribute.warn(&error.to_string()),
+            Err(error) => bail!("{}: {error}", attribute.place()),
+        }
+    }
+    Ok(())
+}
 
 fn member(element: &Element<'_>) -> Result<(Peer, Bytes)> {
     member_of(element, false)

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 fn file(text: &str) -> (ChannelFile, Vec<String>) {
@@ -36,8 +38,9 @@ fn the_channel_of_a_server_xml() {
     let expected = [format!("10.0.0.2:4000/{}ff", "00".repeat(15)), format!("192.0.2.1:4001/{}", "01".repeat(16))];
     assert_eq!(members, expected);
     assert_eq!(file.id.unwrap().to_string(), "0102030405060708090a0b0c0d0e0f10");
-    assert_eq!(file.listen, Some(Listen { host: Some("127.0.0.1".into()), first: 5000, last: 5008 }));
-    assert_eq!((file.timeouts.send, file.timeouts.retries_max), (Duration::from_millis(1500), 3));
+    assert_eq!(file.listen.as_deref(), Some("127.0.0.1:5000-5008"));
+    let sender = &file.transport.sender;
+    assert_eq!((sender.timeout, sender.max_retry_attempts), (Duration::from_millis(1500), 3));
     let multicast = format!("{:?}", file.multicast.unwrap());
     assert!(multicast.contains("228.0.0.9:45565") && multicast.contains("100ms"), "{multicast}");
 }
@@ -90,7 +93,7 @@ fn what_has_no_effect_is_a_warning_with_its_place() {
         ("c.xml:1:10: Channel attribute heartbeat", "has no effect here"),
         ("c.xml:3:4: Interceptor attribute maxQueu", "it has"),
         ("c.xml:4:25: Receiver attribute maxThreads", "has no effect here"),
-        ("c.xml:4:40: Receiver attribute tcpListenPort", "known are address, port, autoBind"),
+        ("c.xml:4:40: Receiver attribute tcpListenPort", "it has address, host, bind, port, autoBind"),
         ("c.xml:5:1: ChannelListener", "Java code"),
     ];
     assert_eq!(warnings.len(), expect.len(), "{warnings:#?}");
@@ -133,4 +136,21 @@ fn members_without_an_id_are_warned_of() {
     ));
     assert_eq!(file.members[0].to_string(), format!("[::1]:1/{}", "00".repeat(16)));
     assert!(warnings.len() == 1 && warnings[0].contains("no uniqueId"), "{warnings:?}");
+}
+
+#[test]
+fn what_receiver_and_transport_say_has_its_effect_or_a_reason_why_not() {
+    let (file, warnings) = file(
+        "<Channel>\n\
+           <Receiver className=\"r.BioReceiver\" udpPort=\"4200\" maxThreads=\"3\" rxBufSize=\"10000\" direct=\"true\"/>\n\
+           <Sender className=\"s\"><Transport className=\"t\" poolSize=\"4\" throwOnFailedAck=\"false\"/></Sender>\n\
+         </Channel>",
+    );
+    let TransportConfig { receiver, sender } = file.transport;
+    assert_eq!((receiver.udp_port, receiver.blocking, receiver.max_threads), (Some(4200), true, 3));
+    assert_eq!(receiver.sockets.receive_buffer, Some(10_000));
+    assert_eq!((sender.pool_size, sender.throw_on_failed_ack), (4, false));
+    assert_eq!(file.listen.as_deref(), Some("0.0.0.0:4000-4099"));
+    let [warning] = &warnings[..] else { panic!("{warnings:#?}") };
+    assert!(warning.contains("Receiver attribute direct has no effect here: there is no heap"), "{warning}");
 }
