@@ -365,15 +365,20 @@ impl Inner {
 
     /// The peer of a target, for one message; else its outcome.
     #[expect(clippy::result_large_err, reason = "rare, and moved once")]
-    pub(crate) fn target(&self, member: &Member, outbound: &Outbound) -> Result<Arc<Peer>, Part> {
-        let peer = outbound.failure.map_or_else(
+    fn target(&self, member: &Member, outbound: &Outbound) -> Result<Arc<Peer>, Part> {
+        self.peer_for(member, outbound)
+            .map_err(|failure| Part::new(Target::Member(member.clone()), PartState::Known(Outcome::Failed(failure))))
+    }
+
+    /// The peer of a target, for one message. A failure is counted.
+    pub(crate) fn peer_for(&self, member: &Member, outbound: &Outbound) -> Result<Arc<Peer>, Failure> {
+        outbound.failure.map_or_else(
             || self.peer(member),
             |failure| {
                 crate::metrics::failed(failure);
                 Err(failure)
             },
-        );
-        peer.map_err(|failure| Part::new(Target::Member(member.clone()), PartState::Known(Outcome::Failed(failure))))
+        )
     }
 
     /// The peer of a target. A failure is counted.

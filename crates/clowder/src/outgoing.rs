@@ -109,13 +109,13 @@ impl Inner {
             Planned::One(outbound) => outbound,
             Planned::Many(shipment) => return shipment.set_out(self, members, done).queue_now(),
         };
-        let told = members.clone();
+        let peers: Vec<_> = members.iter().map(|member| self.peer_for(member, &outbound)).collect();
         let then = Then::new(
             members.len(),
-            Box::new(move |outcomes| done(Parts::known(told.into_iter().zip(outcomes)).result())),
+            Box::new(move |outcomes| done(Parts::known(members.into_iter().zip(outcomes)).result())),
         );
-        for (index, target) in members.iter().enumerate() {
-            match self.target(target, &outbound) {
+        for (index, peer) in peers.into_iter().enumerate() {
+            match peer {
                 Ok(peer) if peer.try_reserve(outbound.frame.len()) => {
                     let wanted = Wanted::Then(Arc::clone(&then), index);
                     let _no_slot = peer.queue(outbound.frame.clone(), outbound.acked, outbound.order, wanted);
@@ -125,11 +125,7 @@ impl Inner {
                     peer.count_failure(failure);
                     then.done(index, Outcome::Failed(failure));
                 }
-                Err(part) => {
-                    if let Some(outcome) = part.outcome() {
-                        then.done(index, outcome);
-                    }
-                }
+                Err(failure) => then.done(index, Outcome::Failed(failure)),
             }
         }
     }

@@ -218,14 +218,6 @@ impl Part {
         Part { target, state }
     }
 
-    /// What became of the message there, once it is known.
-    pub(crate) fn outcome(&self) -> Option<Outcome> {
-        match self.state {
-            PartState::Known(outcome) => Some(outcome),
-            PartState::Queued | PartState::Waiting(_) => None,
-        }
-    }
-
     fn member(&self) -> &Member {
         match &self.target {
             Target::Peer(peer) => &peer.member,

@@ -80,12 +80,17 @@ impl fmt::Debug for Layer {
 #[derive(Clone, Debug, Default)]
 pub struct Chain {
     layers: Vec<Layer>,
+    orders: bool,
+    shares_ids: bool,
 }
 
 impl Chain {
     /// The layers from the application to the wire.
     pub fn new(layers: Vec<Layer>) -> Chain {
-        Chain { layers }
+        let chain = Chain { layers, orders: false, shares_ids: false };
+        let orders = chain.interceptors().any(|interceptor| interceptor.orders());
+        let shares_ids = chain.interceptors().any(|interceptor| interceptor.shares_ids());
+        Chain { orders, shares_ids, ..chain }
     }
 
     /// Nothing is done to any message.
@@ -103,12 +108,12 @@ impl Chain {
 
     /// Messages of one sender must be given out one after the other, whatever connection they came over.
     pub fn orders(&self) -> bool {
-        self.interceptors().any(|interceptor| interceptor.orders())
+        self.orders
     }
 
     /// Several messages of one sender carry one id.
     pub fn shares_ids(&self) -> bool {
-        self.interceptors().any(|interceptor| interceptor.shares_ids())
+        self.shares_ids
     }
 
     /// What is to be sent for a message of the application to `targets`.

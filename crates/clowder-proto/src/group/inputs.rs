@@ -59,16 +59,21 @@ impl Group {
         Ok(())
     }
 
-    fn heartbeat_received(&mut self, now: Now, from: SocketAddr, datagram: &Bytes) -> Result<(), DropCause> {
-        let record = Member::decode(datagram, &self.config.limits).map_err(DropCause::Malformed)?;
-        if record.id == self.local.id {
-            return Ok(());
+    /// Whether a record speaks of another member, and not of this one.
+    pub(super) fn is_other(&self, id: &MemberId) -> Result<bool, DropCause> {
+        if *id == self.local.id {
+            return Ok(false);
         }
-        if record.id.same_endpoint(&self.local.id) {
+        if id.same_endpoint(&self.local.id) {
             return Err(DropCause::OurAddress);
         }
-        if !is_usable(&record.id) {
-            return Err(DropCause::Unusable);
+        if is_usable(id) { Ok(true) } else { Err(DropCause::Unusable) }
+    }
+
+    fn heartbeat_received(&mut self, now: Now, from: SocketAddr, datagram: &Bytes) -> Result<(), DropCause> {
+        let record = Member::decode(datagram, &self.config.limits).map_err(DropCause::Malformed)?;
+        if !self.is_other(&record.id)? {
+            return Ok(());
         }
         let Some(heartbeats) = &self.config.heartbeats else { return Ok(()) };
         if heartbeats.check_source && record.id.socket_addr().is_none_or(|addr| addr.ip() != from.ip()) {

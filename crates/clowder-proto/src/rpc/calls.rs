@@ -73,9 +73,9 @@ impl CallId {
 /// What became of a call at one of its targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum RpcFate<T = Bytes> {
+pub enum RpcFate {
     /// It answered; null is an answer.
-    Answered(T),
+    Answered(Bytes),
     /// It has no such RPC channel.
     NoChannel,
     /// The request did not reach it.

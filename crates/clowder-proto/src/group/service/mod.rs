@@ -188,14 +188,8 @@ impl Group {
         if record.id != from.id {
             return Err(DropCause::ForeignRecord);
         }
-        if record.id == self.local.id {
+        if !self.is_other(&record.id)? {
             return Ok(());
-        }
-        if record.id.same_endpoint(&self.local.id) {
-            return Err(DropCause::OurAddress);
-        }
-        if !is_usable(&record.id) {
-            return Err(DropCause::Unusable);
         }
         let silence_max = self.config.service.as_ref().map(ServiceConfig::silence_max).unwrap_or_default();
         match event {
