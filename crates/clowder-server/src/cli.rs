@@ -4,6 +4,7 @@
 //! everything that can be refused without touching the machine is refused here, with exit code 2.
 
 mod channel;
+mod member;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clowder::chain::{Algorithm, Generation, Key};
 
 pub(crate) use channel::{AnswersMode, ChainSource, ChannelArgs, ChannelKind, EndArgs, ListenArgs, RpcArgs, SendArgs};
+pub(crate) use member::MemberArgs;
 #[cfg(feature = "tls")]
 pub(crate) use tls::TlsArgs;
 
@@ -98,24 +100,8 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4000-4100", value_parser = listen)]
     pub(crate) cluster: String,
 
-    /// Name of this node in the cluster, 32 hexadecimal digits. Static members are told apart by it, so give one
-    /// whenever others name this node with --peer. Default: a new random one at every start.
-    #[arg(long, value_name = "HEX32")]
-    pub(crate) id: Option<UniqueId>,
-
-    /// A member that is always expected, whether it runs or not. Repeat it for more. The node itself may be in the
-    /// list: it is passed over, so that all nodes can have the same one.
-    #[arg(long = "peer", value_name = "HOST:PORT/HEX32")]
-    pub(crate) peers: Vec<Peer>,
-
-    /// Find members by multicast; Tomcat's default is 228.0.0.4:45564. Can be combined with --peer.
-    #[arg(long, value_name = "GROUP:PORT", value_parser = multicast_group)]
-    pub(crate) multicast: Option<SocketAddr>,
-
-    /// Local address of the network interface that multicast uses. Default: that of --cluster if it names one, else
-    /// the choice of the operating system.
-    #[arg(long, value_name = "IP", requires = "multicast")]
-    pub(crate) multicast_interface: Option<IpAddr>,
+    #[command(flatten)]
+    pub(crate) member: MemberArgs,
 
     /// Send heartbeats to this address, where multicast does not reach: every address of the name, resolved again each
     /// 30 seconds. Repeat it for more; the node itself may be among them. Each node must send its own to the others. Those

@@ -32,7 +32,7 @@ pub(crate) fn discover(args: &NodeArgs, mut builder: ChannelBuilder) -> Result<C
 
 /// Some option says where the others are.
 pub(crate) fn looks_for_others(args: &NodeArgs) -> bool {
-    let mut looks = !args.peers.is_empty() || args.multicast.is_some() || args.dns.is_some();
+    let mut looks = !args.member.peers.is_empty() || args.member.multicast.is_some() || args.dns.is_some();
     looks |= !args.heartbeat_to.is_empty();
     #[cfg(feature = "kubernetes")]
     {

@@ -36,7 +36,7 @@ pub(crate) async fn run(args: NodeArgs) -> Result<()> {
     let local = channel.local();
     let cluster = local.id.socket_addr().map_or_else(|| local.id.to_string(), |address| address.to_string());
     explain(&args, &channel);
-    let missing = tokio::spawn(warn_of_missing(args.peers.clone(), args.id, channel.clone()));
+    let missing = tokio::spawn(warn_of_missing(args.member.peers.clone(), args.member.id, channel.clone()));
     ready(http, &cluster)?;
     serve(&args, listener, &sessions, end).await?;
     missing.abort();
@@ -49,10 +49,10 @@ pub(crate) async fn run(args: NodeArgs) -> Result<()> {
 fn membership(args: &NodeArgs) -> cluster::Membership<'_> {
     cluster::Membership {
         cluster: &args.cluster,
-        id: args.id,
-        peers: &args.peers,
-        multicast: args.multicast,
-        multicast_interface: args.multicast_interface,
+        id: args.member.id,
+        peers: &args.member.peers,
+        multicast: args.member.multicast,
+        multicast_interface: args.member.multicast_interface,
         domain: args.domain.as_bytes(),
         #[cfg(feature = "tls")]
         tls: &args.tls,
@@ -103,8 +103,8 @@ fn explain(args: &NodeArgs, channel: &Channel) {
             local.id
         );
     }
-    let static_members = args.peers.iter().any(|peer| Some(peer.unique_id) != args.id);
-    if static_members && args.id.is_none() {
+    let static_members = args.member.peers.iter().any(|peer| Some(peer.unique_id) != args.member.id);
+    if static_members && args.member.id.is_none() {
         tracing::warn!(
             "without --id this node has another name at every start, and the others' --peer cannot name it; \
              give it one, for example --id {}",

@@ -18,7 +18,7 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
         ChainSource::File(path) => file::read(path)?,
     };
     let listen = args.cluster.as_ref().or(file.listen.as_ref()).map_or(cluster, String::as_str).to_owned();
-    let named = args.peers.iter();
+    let named = args.member.peers.iter();
     // The service asks those who are named; it does not expect them.
     let (peers, contacts): (Vec<Peer>, Vec<Peer>) = match (&args.static_service, &file.service) {
         (None, None) => (named.chain(&file.members).cloned().collect(), Vec::new()),
@@ -30,10 +30,10 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
     let domain = args.domain.as_ref().map_or(&file.domain[..], |domain| domain.as_bytes());
     let membership = Membership {
         cluster: &listen,
-        id: args.id.or(file.id),
+        id: args.member.id.or(file.id),
         peers: &peers,
-        multicast: args.multicast,
-        multicast_interface: args.multicast_interface,
+        multicast: args.member.multicast,
+        multicast_interface: args.member.multicast_interface,
         domain,
         #[cfg(feature = "tls")]
         tls: &args.tls,
@@ -44,7 +44,7 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
     }
     // It says where to listen, too, and the file may have said nothing of that.
     let mut builder = cluster::builder(&membership).await?.transport(&transport).listen(listen.as_str());
-    if let (None, Some(multicast)) = (args.multicast, file.multicast) {
+    if let (None, Some(multicast)) = (args.member.multicast, file.multicast) {
         builder = builder.multicast(multicast);
     }
     let service = args.static_service.as_ref().map(StaticService::new);

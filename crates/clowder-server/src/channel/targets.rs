@@ -12,8 +12,8 @@ pub(super) const CLUSTER: &str = "0.0.0.0:0";
 /// The targets are expected members too, so that they and this one know each other if they name it.
 pub(super) fn joining(end: &EndArgs, to: &[Peer]) -> EndArgs {
     let mut joining = end.clone();
-    let new = to.iter().filter(|peer| !end.peers.contains(peer));
-    joining.peers.extend(new.cloned());
+    let new = to.iter().filter(|peer| !end.member.peers.contains(peer));
+    joining.member.peers.extend(new.cloned());
     joining
 }
 

@@ -1,6 +1,5 @@
 //! Options of `clowder channel`.
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use clowder::chain::ChainConfig;
 use clowder::options;
 
-use super::{Peer, UniqueId, listen, multicast_group, seconds};
+use super::{MemberArgs, Peer, listen, seconds};
 use crate::channel::chain_text;
 
 /// Options of `clowder channel`.
@@ -55,23 +54,8 @@ pub(crate) struct EndArgs {
     #[arg(long, value_name = "ADDR", value_parser = listen)]
     pub(crate) udp: Option<String>,
 
-    /// Name of this member, 32 hexadecimal digits. Default: a random one.
-    #[arg(long, value_name = "HEX32")]
-    pub(crate) id: Option<UniqueId>,
-
-    /// A member that is always expected, whether it runs or not. Repeat it for more. This member itself may be in the
-    /// list.
-    #[arg(long = "peer", value_name = "HOST:PORT/HEX32")]
-    pub(crate) peers: Vec<Peer>,
-
-    /// Find members by multicast; Tomcat's default is 228.0.0.4:45564.
-    #[arg(long, value_name = "GROUP:PORT", value_parser = multicast_group)]
-    pub(crate) multicast: Option<SocketAddr>,
-
-    /// Local address of the network interface that multicast uses. Default: that of --cluster if it names one, else
-    /// the choice of the operating system.
-    #[arg(long, value_name = "IP", requires = "multicast")]
-    pub(crate) multicast_interface: Option<IpAddr>,
+    #[command(flatten)]
+    pub(crate) member: MemberArgs,
 
     /// Find members as Tomcat's StaticMembershipService does: each --peer is asked instead of expected. NAME is that of
     /// Tomcat's channel, for example Catalina-Channel for the cluster Catalina.
