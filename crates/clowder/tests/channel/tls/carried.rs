@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 
-use clowder::{Channel, Fate, Member, SendOptions, StaticMember, metrics as names};
-use clowder_proto::wire::{Ack, Capabilities};
+use clowder::transport::{SenderConfig, SocketOptions};
+use clowder::{Channel, Fate, Member, Message, SendOptions, StaticMember, TransportConfig, metrics as names};
+use clowder_proto::wire::{Ack, Capabilities, FrameDecoder, Limits};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpSocket;
 
 use super::authority::{Authority, free_addrs};
-use super::stranger::secure;
+use super::stranger::{acceptor, secure};
 use super::wire::{Recorder, contains};
 use crate::counts::Counts;
 use crate::nodes::{body, builder, next, node, number, patiently, until};
@@ -94,6 +97,38 @@ async fn many_large_messages_in_both_directions_arrive_in_their_order() {
     for pending in pending {
         patiently(pending).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_last_bytes_leave_a_full_socket_though_nothing_else_happens() {
+    let ca = Authority::new();
+    let small = SocketOptions { send_buffer: Some(4096), ..SocketOptions::default() };
+    let sender = SenderConfig { sockets: small, ..SenderConfig::default() };
+    let transport = TransportConfig { sender, ..TransportConfig::default() };
+    let files = ca.files("from");
+    let builder = Channel::builder().transport(&transport).listen("127.0.0.1:0").tls(files.config());
+    let from = builder.start().await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let extension = Capabilities::ALL.and(Capabilities::TLS).encode();
+    let member = Member { secure_port: addr.port().into(), extension, ..Member::new(addr, [6; 16]) };
+    // TLS takes 64 KiB at a time, and the last time not much less.
+    let body = vec![7; (1 << 20) + 50_000];
+    let pending = from.submit([&member], body.clone(), SendOptions::NONE);
+    let mut stream = acceptor(&ca.member("to")).accept(listener.accept().await.unwrap().0).await.unwrap();
+    // It only listens: neither an answer nor another message is an occasion to write what is left.
+    let mut decoder = FrameDecoder::new(&Limits::default());
+    let content = loop {
+        if let Some(content) = decoder.next().unwrap() {
+            break content;
+        }
+        assert_ne!(patiently(stream.read_buf(decoder.buffer())).await.unwrap(), 0);
+    };
+    assert!(Message::decode(&content, &Limits::default()).unwrap().body == body);
+    patiently(pending).await.unwrap();
 }
 
 #[tokio::test]

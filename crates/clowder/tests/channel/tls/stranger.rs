@@ -68,6 +68,14 @@ pub(super) fn parts(own: &Issued) -> (Vec<CertificateDer<'static>>, PrivateKeyDe
     (chain, PrivateKeyDer::from_pem_slice(own.key.as_bytes()).unwrap())
 }
 
+/// A server that shows this certificate and asks for none.
+pub(super) fn acceptor(own: &Issued) -> TlsAcceptor {
+    let (chain, key) = parts(own);
+    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).unwrap()))
+}
+
 /// A peer whose secure port shows this certificate and asks for none, once. Its plain port is watched.
 pub(super) struct Impostor {
     pub(super) member: Member,
@@ -76,10 +84,7 @@ pub(super) struct Impostor {
 
 impl Impostor {
     pub(super) async fn new(own: &Issued) -> Impostor {
-        let (chain, key) = parts(own);
-        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-        let acceptor = TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).unwrap()));
+        let acceptor = acceptor(own);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let secure_port = i32::from(listener.local_addr().unwrap().port());
         tokio::spawn(async move {
