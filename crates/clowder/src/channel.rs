@@ -359,8 +359,17 @@ impl Inner {
         if self.env.chain.is_empty() && options.via() == Via::Tcp {
             return self.plan(None, body, options, waits, &[]);
         }
-        let ids: Vec<MemberId> = self.addressees(targets, options).into_iter().map(|member| member.id).collect();
-        self.plan(None, body, options, waits, &ids)
+        match targets {
+            [] => {
+                let ids: Vec<MemberId> = self.addressees(targets, options).into_iter().map(|it| it.id).collect();
+                self.plan(None, body, options, waits, &ids)
+            }
+            [one] => self.plan(None, body, options, waits, std::slice::from_ref(&one.borrow().id)),
+            _ => {
+                let ids: Vec<MemberId> = targets.iter().map(|target| target.borrow().id.clone()).collect();
+                self.plan(None, body, options, waits, &ids)
+            }
+        }
     }
 
     /// The peer of a target, for one message; else its outcome.

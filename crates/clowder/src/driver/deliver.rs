@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use clowder_proto::Now;
 use clowder_proto::chain::{Context, Control as Place, Sink};
 use clowder_proto::wire::{Ack, Message};
 
-use super::env::{Env, now};
+use super::env::Env;
 use super::random;
 use crate::inbox::{Delivery, Origin};
 use crate::route::Listener;
@@ -19,11 +20,15 @@ pub(crate) struct Batch<'a> {
     listeners: Arc<Vec<Arc<dyn Listener>>>,
     inbox: Vec<Delivery>,
     received: u64,
+    now: Now,
+    /// What the chain makes of one message; empty between two.
+    sink: Sink,
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new(env: &'a Env) -> Batch<'a> {
-        Batch { env, listeners: env.router.listeners(), inbox: Vec::new(), received: 0 }
+    pub(crate) fn new(env: &'a Env, now: Now) -> Batch<'a> {
+        let (listeners, inbox, sink) = (env.router.listeners(), Vec::new(), Sink::default());
+        Batch { env, listeners, inbox, received: 0, now, sink }
     }
 
     /// A message as it came. `origin`: none for a datagram's, which is not answered.
@@ -33,9 +38,9 @@ impl<'a> Batch<'a> {
         }
         let peer = origin.as_ref().and_then(|origin| origin.acks.source());
         let (options, sender) = (message.options, origin.is_some().then(|| message.from.id.clone()));
-        let mut sink = Sink::default();
-        random::with(|random| self.env.chain.inbound(&mut Context { now: now(), random }, message, &mut sink));
-        for arrival in std::mem::take(&mut sink.arrivals) {
+        let mut sink = std::mem::take(&mut self.sink);
+        random::with(|random| self.env.chain.inbound(&mut Context { now: self.now, random }, message, &mut sink));
+        for arrival in sink.arrivals.drain(..) {
             let origin = if arrival.answers { origin.take() } else { None };
             self.give(Delivery::new(arrival.message, origin));
         }
@@ -45,20 +50,21 @@ impl<'a> Batch<'a> {
             let rejection = sink.rejections.iter().find(|(_, answers, _)| *answers);
             origin.finish(&sender, rejection.map_or(Ack::Ok, |(_, _, rejection)| rejection.answer));
         }
-        self.aside(sink, peer);
+        self.aside(&mut sink, peer);
+        self.sink = sink;
     }
 
     /// What the chain gave out that was held, or did not let through.
     pub(crate) fn take_sink(&mut self, mut sink: Sink) {
-        for arrival in std::mem::take(&mut sink.arrivals) {
+        for arrival in sink.arrivals.drain(..) {
             self.give(Delivery::new(arrival.message, None));
         }
-        self.aside(sink, None);
+        self.aside(&mut sink, None);
     }
 
     /// What is not for the application.
-    fn aside(&self, sink: Sink, peer: Option<SocketAddr>) {
-        for (place, message) in sink.controls {
+    fn aside(&self, sink: &mut Sink, peer: Option<SocketAddr>) {
+        for (place, message) in sink.controls.drain(..) {
             match place {
                 Place::Coordinator => self.env.coordination.received(&message),
                 _ => {
@@ -66,7 +72,7 @@ impl<'a> Batch<'a> {
                 }
             }
         }
-        for (from, _, rejection) in sink.rejections {
+        for (from, _, rejection) in sink.rejections.drain(..) {
             self.env.refusals.rejected(peer, &from, &rejection);
         }
     }

@@ -16,6 +16,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Tells the chain that time passes, until the channel is gone.
 pub(crate) async fn keep_time(env: Weak<Env>) {
+    let mut looked = Instant::now();
     loop {
         let Some(alive) = env.upgrade() else { return };
         // What is held from now on is due one patience from now at the earliest.
@@ -27,6 +28,10 @@ pub(crate) async fn keep_time(env: Weak<Env>) {
         for sender in alive.chain.overdue(now()) {
             flush(&alive, &sender, Flush::Overdue);
         }
+        if looked.elapsed() < LOOK {
+            continue;
+        }
+        looked = Instant::now();
         for interceptor in alive.chain.interceptors() {
             metrics::interceptor(&**interceptor);
             if let Some(report) = interceptor.report(now()) {
@@ -44,8 +49,9 @@ pub(crate) fn flush(env: &Env, sender: &MemberId, why: Flush) {
     let gate = env.ordered_gate(sender);
     let _one_at_a_time = gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
     let mut sink = Sink::default();
-    random::with(|random| env.chain.flush(&mut Context { now: now(), random }, sender, why, &mut sink));
-    let mut batch = Batch::new(env);
+    let now = now();
+    random::with(|random| env.chain.flush(&mut Context { now, random }, sender, why, &mut sink));
+    let mut batch = Batch::new(env, now);
     batch.take_sink(sink);
     batch.finish();
 }

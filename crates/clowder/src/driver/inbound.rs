@@ -10,6 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
+use clowder_proto::Now;
 use clowder_proto::wire::{Ack, FrameDecoder, MemberId, Message, MessageId, WireError, options};
 
 use super::acks::Acks;
@@ -158,8 +159,9 @@ impl Inbound {
         }
         let gate = self.gate.clone();
         let _one_connection_at_a_time = gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut deliveries = Batch::new(&self.env);
-        for Arrival { message, bytes, seq, id } in self.arrive(batch) {
+        let now = now();
+        let mut deliveries = Batch::new(&self.env, now);
+        for Arrival { message, bytes, seq, id } in self.arrive(now, batch) {
             let origin = Origin { acks: Arc::clone(&self.acks), seq, bytes, id };
             deliveries.take(message, Some(origin));
         }
@@ -179,11 +181,10 @@ impl Inbound {
 
     /// Give every message of the batch its place among the acknowledgements, and answer at once what is not delivered:
     /// messages of the membership, and copies.
-    fn arrive(&self, batch: Vec<(Message, usize)>) -> Vec<Arrival> {
+    fn arrive(&self, now: Now, batch: Vec<(Message, usize)>) -> Vec<Arrival> {
         let asks = |message: &Message| message.options & options::USE_ACK != 0;
         let asking = batch.iter().filter(|(message, _)| asks(message)).count();
         let mut seq = self.acks.arrived(batch.len(), asking);
-        let time = now();
         let mut dedup = self.env.dedup.lock().unwrap_or_else(PoisonError::into_inner);
         let mut arrivals = Vec::with_capacity(batch.len());
         let mut spent = 0;
@@ -195,7 +196,7 @@ impl Inbound {
             } else {
                 let ticket = Ticket { conn: self.acks.id, seq: place };
                 let id = self.identity(&message);
-                match dedup.arrived(time, &message.from.id, &id, ticket) {
+                match dedup.arrived(now, &message.from.id, &id, ticket) {
                     None => {
                         spent += bytes;
                         arrivals.push(Arrival { message, bytes, seq: place, id });
