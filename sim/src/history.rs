@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use clowder_proto::link::Outcome;
-use clowder_proto::wire::{MemberId, MessageId};
+use clowder_proto::wire::{MemberId, MessageId, ShortBytes};
 
 use crate::Who;
 
@@ -68,7 +68,7 @@ pub struct Write {
 pub struct History {
     /// Messages in the order of sending.
     pub sent: Vec<Sent>,
-    by_id: BTreeMap<Bytes, usize>,
+    by_id: BTreeMap<ShortBytes, usize>,
     /// In the order of processing.
     pub arrivals: Vec<Arrival>,
     /// When a process died.
