@@ -279,6 +279,37 @@ fn questions_are_shown_and_answered_with_themselves() {
 }
 
 #[test]
+fn answers_that_nobody_waits_for_are_shown_on_demand() {
+    let listeners = [(); 2].map(|()| Listener::start(&["--rpc-id", "echo", "--reply"]));
+    let [first, second] = [0, 1].map(|index: usize| listeners[index].name.as_str());
+    let args = ["channel", "rpc", "--to", first, "--to", second, "--rpc-id", "echo", "--text", "why?"];
+    let more = ["--mode", "first", "--left-over", "600"];
+    let mut asker = Process::start(&[&args[..], &more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>());
+    let lines = [(); 3].map(|()| serde_json::from_str::<Value>(&asker.line()).unwrap());
+    let mut outcomes = lines.each_ref().map(|line| line["outcome"].as_str().unwrap());
+    assert_eq!(outcomes[2], "left-over", "{lines:?}");
+    let late = lines.iter().find(|line| line["outcome"] == "not-awaited").unwrap();
+    assert_eq!((&lines[2]["member"], &lines[2]["text"]), (&late["member"], &json!("why?")));
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, ["answered", "left-over", "not-awaited"]);
+    asker.signal("TERM");
+    assert_eq!(asker.wait().code(), Some(0), "{}", asker.log());
+}
+
+#[test]
+fn told_to_end_it_sends_no_more_and_tells_what_became_of_everything() {
+    let listener = Listener::start(&[]);
+    let args = ["channel", "send", "--to", &listener.name, "--size", "100", "--count", "1000000", "--parallel", "3"];
+    let mut sender = Process::start(&args.map(str::to_owned));
+    assert!(sender.line().contains("acknowledged"));
+    sender.signal("TERM");
+    assert_eq!(sender.wait().code(), Some(1));
+    assert!(sender.log().contains("SIGTERM: not everything was sent; 0 of"), "{}", sender.log());
+    let told = 1 + sender.rest().iter().filter(|line| line.contains("\"acknowledged\"")).count();
+    assert_eq!(listener.summary()["received"], json!(told));
+}
+
+#[test]
 fn members_are_found_by_asking() {
     let first = Listener::start(&["--static-service", "shop-Channel"]);
     let second = Listener::start(&["--static-service", "shop-Channel", "--peer", &first.name]);
