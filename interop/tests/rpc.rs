@@ -12,12 +12,11 @@ const CHAIN: &str = "dispatch,failure-detector";
 const SHORT: Duration = Duration::from_millis(500);
 
 /// Tomcats that know nobody, and their seats.
-fn tomcats(generations: &[Generation]) -> Result<(Vec<ChainNode>, Vec<Seats>)> {
-    let seats: Vec<Seats> = generations.iter().map(|_| Seats::reserve(1)).collect::<Result<_>>()?;
+fn tomcats(generations: &[Generation]) -> Result<(Vec<ChainNode>, Seats)> {
+    let seats = Seats::reserve(generations.len())?;
     let extra = ["--chain", CHAIN, "--rpc-id", ID];
-    let starting =
-        generations.iter().zip(&seats).map(|(generation, seats)| ChainNode::launch(*generation, seats, 0, &extra));
-    let starting: Vec<_> = starting.collect::<Result<_>>()?;
+    let launch = |(generation, seat): (&Generation, _)| ChainNode::launch_alone(*generation, seat, &extra);
+    let starting: Vec<_> = generations.iter().zip(&seats.0).map(launch).collect::<Result<_>>()?;
     Ok((starting.into_iter().map(Starting::ready).collect::<Result<_>>()?, seats))
 }
 

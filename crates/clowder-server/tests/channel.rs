@@ -103,6 +103,15 @@ fn numbered_messages_of_several_senders_are_all_there() {
 }
 
 #[test]
+fn bodies_too_short_for_a_number_are_not_missed() {
+    let listener = Listener::start(&[]);
+    let sizes = ["--size", "1000", "--size", "0", "--size", "19", "--size", "20"];
+    assert!(outcomes(&[&["--to", &listener.name, "--count", "3"], &sizes[..]].concat()).1);
+    let summary = listener.summary();
+    assert_eq!((&summary["received"], &summary["lost"]), (&json!(12), &json!(0)), "{summary}");
+}
+
+#[test]
 fn what_was_lost_damaged_or_repeated_is_counted() {
     let listener = Listener::start(&[]);
     // Number 2 of a lane, with its checksum; then the same again, then with another byte.

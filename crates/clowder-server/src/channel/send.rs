@@ -196,7 +196,7 @@ impl Sender {
                     numbered::make(&self.channel.local().id.unique_id, self.lane, number, size)
                 }
             };
-            number += 1;
+            number += u32::from(numbered::has_number(body.len()));
             let sent = Sent { index, options, size: body.len(), sha256: sha256(&body) };
             if options & options::ASYNCHRONOUS != 0 {
                 let pending = self.channel.submit(self.targets.iter(), body, SendOptions::from_bits(options));
