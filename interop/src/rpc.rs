@@ -146,12 +146,12 @@ impl ChainNode {
         self.ask(&format!("answer {how}")).map(drop)
     }
 
-    /// Waits until it has been asked so many questions since its start.
+    /// How many questions it was asked since its start.
     ///
     /// # Errors
-    /// It is not.
-    pub fn await_asked(&mut self, count: u64) -> Result<()> {
-        wait_until("a question", PATIENCE, || Ok(self.ask("asked")?["asked"].as_u64() >= Some(count)))
+    /// It does not say so.
+    pub fn asked(&mut self) -> Result<u64> {
+        self.ask("asked")?["asked"].as_u64().context("a number of questions")
     }
 
     /// Waits until so many answers were left over since its start, and gives all that were.

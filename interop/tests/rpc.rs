@@ -8,8 +8,8 @@ use clowder_interop::{ChainNode, Generation, Listener, PATIENCE, Question, Seats
 
 const ID: &str = "localhost#/shop-map";
 const CHAIN: &str = "dispatch,failure-detector";
-/// For those who do not answer. Nobody else is too late within it, because the others have answered before.
-const SHORT: Duration = Duration::from_millis(500);
+/// For those who do not answer. The others have all answered by then.
+const SHORT: Duration = Duration::from_secs(2);
 
 /// Tomcats that know nobody, and their seats.
 fn tomcats(generations: &[Generation]) -> Result<(Vec<ChainNode>, Seats)> {
@@ -50,57 +50,95 @@ fn a_tomcat_is_asked(generation: Generation) -> Result<()> {
     Ok(())
 }
 
-/// `slow` answers when the others have, or never.
-fn two_tomcats_are_asked(slow: usize) -> Result<()> {
-    skip_unless!(clowder_interop::java::available());
-    let (mut tomcats, _seats) = tomcats(&[Generation::Tomcat10, Generation::Tomcat9])?;
-    let names: Vec<String> = tomcats.iter().map(|tomcat| tomcat.name.clone()).collect();
-    let to: Vec<&str> = names.iter().map(String::as_str).collect();
-    let quick = 1 - slow;
+/// Two of them, of both generations; one can be slow.
+struct Two {
+    tomcats: Vec<ChainNode>,
+    slow: usize,
+    quick: usize,
+    _seats: Seats,
+}
 
-    let (fates, enough) = Question::new(ID, &to).fates()?;
-    ensure!(enough && fates.iter().all(|fate| fate.told() == ("answered", Some("why?"))), "{fates:?}");
+const ANSWERED: (&str, Option<&str>) = ("answered", Some("why?"));
+const LATE: (&str, Option<&str>) = ("left-over", Some("late"));
 
-    for mode in ["first", "majority"] {
-        tomcats[slow].answer("hold")?;
-        let mut asked = Question::new(ID, &to).mode(mode).ask()?;
-        let fates = asked.fates()?;
-        assert_eq!(fates[quick].told(), ("answered", Some("why?")), "{mode}");
-        assert_eq!(fates[slow].told(), ("not-awaited", None), "{mode}");
-        tomcats[slow].answer("text late")?;
-        let late = asked.line()?;
-        assert_eq!((late.member.as_str(), late.told()), (to[slow], ("left-over", Some("late"))), "{mode}");
-        ensure!(asked.end()?, "one answer is enough for {mode}");
+impl Two {
+    fn start(slow: usize) -> Result<Self> {
+        let (tomcats, seats) = tomcats(&[Generation::Tomcat10, Generation::Tomcat9])?;
+        Ok(Two { tomcats, slow, quick: 1 - slow, _seats: seats })
     }
 
-    tomcats[slow].answer("hold")?;
-    let mut asked = Question { timeout: SHORT, ..Question::new(ID, &to) }.ask()?;
-    let fates = asked.fates()?;
-    assert_eq!(fates[quick].told(), ("answered", Some("why?")));
-    assert_eq!(fates[slow].told(), ("timed-out", None));
-    tomcats[slow].answer("text late")?;
-    assert_eq!(asked.line()?.told(), ("left-over", Some("late")));
-    ensure!(!asked.end()?, "one answer is not all");
+    fn names(&self) -> [String; 2] {
+        [0, 1].map(|index: usize| self.tomcats[index].name.clone())
+    }
 
-    let mut asked = Question::new(ID, &to).mode("none").ask()?;
-    ensure!(asked.fates()?.iter().all(|fate| fate.told() == ("not-awaited", None)), "nobody is waited for");
-    let mut unasked = [asked.line()?, asked.line()?].map(|fate| (fate.outcome, fate.text.unwrap_or_default()));
-    unasked.sort();
-    assert_eq!(unasked, ["late", "why?"].map(|text| ("left-over".to_owned(), text.to_owned())));
-    drop(asked);
+    fn slow(&mut self) -> &mut ChainNode {
+        &mut self.tomcats[self.slow]
+    }
 
-    tomcats[slow].answer("hold")?;
-    let questions = tomcats[slow].ask("asked")?["asked"].as_u64().unwrap_or_default();
-    let mut asked = Question::new(ID, &to).ask()?;
-    tomcats[slow].await_asked(questions + 1)?;
-    tomcats[slow].process.kill()?;
-    let fates = asked.fates()?;
-    assert_eq!((fates[quick].told(), fates[slow].told()), (("answered", Some("why?")), ("left", None)));
-    let (fates, enough) = Question::new(ID, &to).fates()?;
-    assert_eq!(fates[quick].told(), ("answered", Some("why?")));
-    assert_eq!(fates[slow].told(), ("failed", Some("cannot connect")));
-    ensure!(!enough, "one answer is not all");
-    Ok(())
+    fn both_answer(&self) -> Result<()> {
+        let (fates, enough) = Question::new(ID, &self.names().each_ref().map(String::as_str)).fates()?;
+        ensure!(enough && fates.iter().all(|fate| fate.told() == ANSWERED), "{fates:?}");
+        Ok(())
+    }
+
+    /// The slow one answers when nobody waits for it any more; `fate` is what was said of it before.
+    fn one_is_late(&mut self, mode: &str, timeout: Duration, fate: &str) -> Result<bool> {
+        self.slow().answer("hold")?;
+        let names = self.names();
+        let to = names.each_ref().map(String::as_str);
+        let mut asked = Question { timeout, ..Question::new(ID, &to).mode(mode) }.ask()?;
+        let fates = asked.fates()?;
+        assert_eq!(fates[self.quick].told(), ANSWERED, "{mode}");
+        assert_eq!(fates[self.slow].told(), (fate, None), "{mode}");
+        self.slow().answer("text late")?;
+        let late = asked.line()?;
+        assert_eq!((late.member.as_str(), late.told()), (to[self.slow], LATE), "{mode}");
+        asked.end()
+    }
+
+    /// All answers are left over.
+    fn nobody_is_waited_for(&self) -> Result<()> {
+        let names = self.names();
+        let to = names.each_ref().map(String::as_str);
+        let mut asked = Question::new(ID, &to).mode("none").ask()?;
+        ensure!(asked.fates()?.iter().all(|fate| fate.told() == ("not-awaited", None)), "nobody is waited for");
+        for _ in &to {
+            let late = asked.line()?;
+            let text = if late.member == to[self.slow] { "late" } else { "why?" };
+            assert_eq!(late.told(), ("left-over", Some(text)));
+        }
+        ensure!(asked.end()?, "no answer is enough");
+        Ok(())
+    }
+
+    /// First with the question, and then before it.
+    fn one_dies(&mut self) -> Result<()> {
+        let names = self.names();
+        let to = names.each_ref().map(String::as_str);
+        self.slow().answer("hold")?;
+        let before = self.slow().asked()?;
+        let mut asked = Question::new(ID, &to).ask()?;
+        wait_until("the question", PATIENCE, || Ok(self.slow().asked()? > before))?;
+        self.slow().process.kill()?;
+        let fates = asked.fates()?;
+        assert_eq!((fates[self.quick].told(), fates[self.slow].told()), (ANSWERED, ("left", None)));
+        let (fates, enough) = Question::new(ID, &to).fates()?;
+        assert_eq!(fates[self.quick].told(), ANSWERED);
+        assert_eq!(fates[self.slow].told(), ("failed", Some("cannot connect")));
+        ensure!(!enough, "one answer is not all");
+        Ok(())
+    }
+}
+
+fn two_tomcats_are_asked(slow: usize) -> Result<()> {
+    skip_unless!(clowder_interop::java::available());
+    let mut two = Two::start(slow)?;
+    two.both_answer()?;
+    ensure!(two.one_is_late("first", PATIENCE, "not-awaited")?, "one answer is enough");
+    ensure!(two.one_is_late("majority", PATIENCE, "not-awaited")?, "one answer is half of two");
+    ensure!(!two.one_is_late("all", SHORT, "timed-out")?, "one answer is not all");
+    two.nobody_is_waited_for()?;
+    two.one_dies()
 }
 
 /// A Tomcat with two Clowder nodes, the second of which is started with different options again and again.
