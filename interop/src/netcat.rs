@@ -124,6 +124,11 @@ impl Messages {
         Ok(all.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// Outcomes at this member alone.
+    pub fn at(&self, member: &str) -> Messages {
+        Messages(self.0.iter().filter(|message| message["member"] == member).cloned().collect())
+    }
+
     /// Messages of one lane that came behind one with a greater number.
     pub fn disorder(&self) -> usize {
         let mut newest: HashMap<&str, u64> = HashMap::new();

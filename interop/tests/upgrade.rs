@@ -79,15 +79,10 @@ fn all_talk(tomcats: [&mut ChainNode; 2], clowder: &mut Listener, chain: &str) -
     let (sent, ok) = netcat::send(&[&names[..], &["--chain", chain, "--size", "1000", "--count", "5"]].concat())?;
     ensure!(ok && sent.0.len() == 10, "{sent:?}");
     for tomcat in [one, other] {
-        let digest = of(&sent, &tomcat.name).digest()?;
+        let digest = sent.at(&tomcat.name).digest()?;
         ensure!(received(tomcat)?["digest"] == digest.as_str(), "from Clowder at {}", tomcat.name);
     }
     Ok(())
-}
-
-/// What was sent to this member.
-fn of(sent: &Messages, member: &str) -> Messages {
-    Messages(sent.0.iter().filter(|line| line["member"] == member).cloned().collect())
 }
 
 fn sha256(line: &Value) -> &str {
@@ -154,14 +149,14 @@ fn an_old_tomcat_is_replaced_and_nothing_is_lost() -> Result<()> {
 
     let messages = each_has_one_outcome(&sent)?;
     for name in [&names[CLOWDER], &names[NEW]] {
-        let there = of(&sent, name);
+        let there = sent.at(name);
         ensure!(there.0.iter().all(|line| line["outcome"] == "acknowledged"), "{name}: {there:?}");
     }
-    ensure!(received(&mut new)?["digest"] == of(&sent, &names[NEW]).digest()?.as_str(), "at the new Tomcat");
+    ensure!(received(&mut new)?["digest"] == sent.at(&names[NEW]).digest()?.as_str(), "at the new Tomcat");
     let at_clowder = clowder.messages_from_the_start(messages)?;
-    ensure!(at_clowder.digest()? == of(&sent, &names[CLOWDER]).digest()?, "at Clowder");
+    ensure!(at_clowder.digest()? == sent.at(&names[CLOWDER]).digest()?, "at Clowder");
     let after = bodies(&mut replaced)?;
-    let there = of(&sent, &names[UPGRADED]);
+    let there = sent.at(&names[UPGRADED]);
     let lost = there.0.iter().find(|line| {
         line["outcome"] == "acknowledged" && !before.contains(sha256(line)) && !after.contains(sha256(line))
     });
@@ -188,7 +183,7 @@ fn only_the_old_format_is_understood(
     let to = ["--to", &old.name, "--to", &new.name];
     let (sent, ok) = netcat::send(&[&to[..], &["--chain", old_format, "--size", "1000", "--count", "5"]].concat())?;
     ensure!(ok, "nobody tells: {sent:?}");
-    ensure!(received(old)?["digest"] == of(&sent, &old.name).digest()?.as_str(), "from Clowder at the old Tomcat");
+    ensure!(received(old)?["digest"] == sent.at(&old.name).digest()?.as_str(), "from Clowder at the old Tomcat");
     let dropped = received(new)?;
     ensure!(dropped["received"] == 0, "from both at the new Tomcat: {dropped}");
     send(new)?;
