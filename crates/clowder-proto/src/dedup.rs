@@ -11,9 +11,12 @@
 //! Differs from Tomcat: it delivers every copy.
 //! Test: a_message_is_new_once_and_then_known_by_the_ticket_of_its_first_arrival.
 
-use std::collections::{HashMap, VecDeque, hash_map::Entry};
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, Instant};
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::Now;
 use crate::secret_hash::Secret;
@@ -56,45 +59,71 @@ impl Key {
     }
 }
 
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u128(self.bytes);
-    }
-}
-
+/// What is known of one sender.
+///
+/// The messages lie in the order of their arrival, and the table holds their numbers only: it stays small enough to be
+/// near, and the oldest message is found in it without a look at any other.
 #[derive(Debug)]
 struct Sender<T> {
-    seen: HashMap<Key, T, Secret>,
-    /// In the order of arrival; an entry whose message failed is no longer in `seen`.
-    order: VecDeque<(Key, Instant)>,
+    table: HashTable<u32>,
+    messages: VecDeque<Seen<T>>,
+    /// The number of the first of them; numbers wrap around.
+    first: u32,
     latest: Instant,
 }
 
+#[derive(Debug)]
+struct Seen<T> {
+    key: Key,
+    at: Instant,
+    ticket: T,
+}
+
 impl<T: Clone> Sender<T> {
-    fn arrived(&mut self, config: &DedupConfig, now: Instant, key: Key, ticket: T) -> Option<T> {
+    fn new(now: Instant) -> Self {
+        Sender { table: HashTable::new(), messages: VecDeque::new(), first: 0, latest: now }
+    }
+
+    fn arrived(&mut self, config: &DedupConfig, secret: Secret, now: Instant, key: Key, ticket: T) -> Option<T> {
         self.latest = now;
-        while let Some((_, at)) = self.order.front() {
-            if now.saturating_duration_since(*at) < config.remember {
+        while let Some(oldest) = self.messages.front() {
+            if now.saturating_duration_since(oldest.at) < config.remember {
                 break;
             }
-            self.forget_oldest();
+            self.forget_oldest(secret);
         }
-        if self.order.len() >= config.messages_max.max(1) {
-            self.forget_oldest();
+        if self.messages.len() >= config.messages_max.max(1) {
+            self.forget_oldest(secret);
         }
-        match self.seen.entry(key) {
-            Entry::Occupied(seen) => Some(seen.get().clone()),
+        let Sender { table, messages, first, .. } = self;
+        let place = |number: u32| number.wrapping_sub(*first) as usize;
+        let (is_it, hash_of) =
+            (|number: &u32| messages[place(*number)].key == key, |key: &Key| secret.hash_one(key.bytes));
+        match table.entry(hash_of(&key), is_it, |number| hash_of(&messages[place(*number)].key)) {
+            Entry::Occupied(known) => Some(messages[place(*known.get())].ticket.clone()),
             Entry::Vacant(vacant) => {
-                vacant.insert(ticket);
-                self.order.push_back((key, now));
+                vacant.insert(first.wrapping_add(messages.len() as u32));
+                messages.push_back(Seen { key, at: now, ticket });
                 None
             }
         }
     }
 
-    fn forget_oldest(&mut self) {
-        if let Some((key, _)) = self.order.pop_front() {
-            self.seen.remove(&key);
+    /// Its message may be gone from the table: it failed.
+    fn forget_oldest(&mut self, secret: Secret) {
+        let Some(oldest) = self.messages.pop_front() else { return };
+        let number = self.first;
+        if let Ok(entry) = self.table.find_entry(secret.hash_one(oldest.key.bytes), |other| *other == number) {
+            entry.remove();
+        }
+        self.first = number.wrapping_add(1);
+    }
+
+    fn failed(&mut self, secret: Secret, key: Key) {
+        let Sender { table, messages, first, .. } = self;
+        let is_it = |number: &u32| messages[number.wrapping_sub(*first) as usize].key == key;
+        if let Ok(entry) = table.find_entry(secret.hash_one(key.bytes), is_it) {
+            entry.remove();
         }
     }
 }
@@ -118,11 +147,11 @@ impl<T: Clone> Dedup<T> {
         let key = Key::new(id)?;
         let config = &self.config;
         if let Some(known) = self.senders.get_mut(sender) {
-            return known.arrived(config, now.mono, key, ticket);
+            return known.arrived(config, self.secret, now.mono, key, ticket);
         }
         self.make_room();
-        let mut fresh = Sender { seen: HashMap::with_hasher(self.secret), order: VecDeque::new(), latest: now.mono };
-        fresh.arrived(&self.config, now.mono, key, ticket);
+        let mut fresh = Sender::new(now.mono);
+        fresh.arrived(&self.config, self.secret, now.mono, key, ticket);
         self.senders.insert(sender.clone(), fresh);
         None
     }
@@ -144,11 +173,8 @@ impl<T: Clone> Dedup<T> {
 
     /// The message was not processed: its sender may try again.
     pub fn failed(&mut self, sender: &MemberId, id: &MessageId) {
-        let Some(sender) = self.senders.get_mut(sender) else { return };
-        let Some(key) = Key::new(id) else { return };
-        if sender.seen.remove(&key).is_some() {
-            // Its second arrival is younger; the entry must not take that one along when it gets old.
-            sender.order.retain(|(other, _)| *other != key);
+        if let (Some(sender), Some(key)) = (self.senders.get_mut(sender), Key::new(id)) {
+            sender.failed(self.secret, key);
         }
     }
 
@@ -160,7 +186,7 @@ impl<T: Clone> Dedup<T> {
 
     /// Messages remembered, of all senders.
     pub fn len(&self) -> usize {
-        self.senders.values().map(|sender| sender.seen.len()).sum()
+        self.senders.values().map(|sender| sender.table.len()).sum()
     }
 
     /// Nothing is remembered.

@@ -27,7 +27,7 @@ fn every_suite_and_size_of_key() -> Result<()> {
     let chains = chains(&SUITES, "10.1.60");
     let mut cases: Vec<Case<'_>> =
         chains.iter().map(|chain| Case::new(chain).warnings(&["is using the insecure algorithm"])).collect();
-    cases[0] = cases[0].large(1_000_000);
+    cases[0] = cases[0].large(10_000_000);
     Pair::start(Generation::Tomcat10, &[])?.run(&cases)
 }
 

@@ -30,8 +30,9 @@ fn layers_that_change_messages(generation: Generation) -> Result<()> {
         Case::new("gzip").large(10_000_000),
         Case::new("gzip(compressionMinSize=1000)"),
         Case::new("gzip(compressionMinSize=100,optionFlag=2048)"),
-        // Not more: a Tomcat that cuts a body copies it whole for each piece.
+        // A Tomcat that cuts a body copies it whole for each piece: many pieces of 10 MB need a gigabyte.
         Case::new("fragment").large(1_000_000),
+        Case::new("fragment(maxSize=4000000)").large(10_000_000),
         Case::new("fragment(maxSize=999)"),
         Case::new("fragment(maxSize=1000)"),
         Case::new("fragment(maxSize=10000,optionFlag=512)"),

@@ -1,7 +1,7 @@
 //! AES in the mode that proves where a message comes from: an IV of 12 bytes in front, a tag of 16 behind.
 //!
 //! Twice, with one behaviour: in Rust alone, and, with the feature `aws-lc`, in the C and assembler of AWS-LC, which
-//! takes half the time at 1 KB and a fifth at 16 KB.
+//! takes three quarters of the time at 1 KB, and with AVX-512 half of it.
 
 #[cfg(feature = "aws-lc")]
 pub(super) use self::aws_lc::Gcm;
@@ -47,9 +47,9 @@ mod aws_lc {
 
         pub(in super::super) fn open(&self, message: &[u8]) -> Option<Vec<u8>> {
             let (iv, sealed, tag) = parts(message)?;
-            let mut plain = vec![0; sealed.len()];
+            let mut plain = sealed.to_vec();
             let nonce = Nonce::assume_unique_for_key(*iv);
-            self.0.open_separate_gather(nonce, Aad::empty(), sealed, tag, &mut plain).ok()?;
+            self.0.open_in_place_separate_tag(nonce, Aad::empty(), tag, &mut plain).ok()?;
             Some(plain)
         }
     }

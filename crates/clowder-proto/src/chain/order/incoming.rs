@@ -1,9 +1,10 @@
 //! The senders that are known, and when something of them is due.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
+
+use hashbrown::HashMap;
 
 use super::sender::{Numbers, Tally};
 use super::{OrderConfig, rejection};

@@ -1,9 +1,9 @@
 //! The numbers given to outgoing messages: one counter for each member sent to.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::chain::held::lock;
