@@ -6,10 +6,9 @@
 //! Invariant: what stood in front of the first malformed byte is delivered and answered; what stands behind it is
 //! never looked at.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use clowder_proto::Now;
 use clowder_proto::wire::{Ack, FrameDecoder, MemberId, Message, MessageId, WireError, options};
 
@@ -27,8 +26,6 @@ const READ_BYTES: usize = 64 << 10;
 const READ_BYTES_MIN: usize = 16 << 10;
 /// What a frame of a notice has beside its sender's record.
 const NOTICE_BYTES: usize = 1 << 10;
-/// So much of a body's end tells the pieces of one message apart.
-const IDENTITY_BYTES: usize = 32;
 
 /// What is known of one connection, or of one datagram.
 pub(super) struct Inbound {
@@ -195,7 +192,7 @@ impl Inbound {
                 self.acks.finished(place.map(|place| (place, Ack::Ok)), self.env.limits.deliveries_max);
             } else {
                 let ticket = Ticket { conn: self.acks.id, seq: place };
-                let id = self.identity(&message);
+                let id = self.env.chain.identity(&message);
                 match dedup.arrived(now, &message.from.id, &id, ticket) {
                     None => {
                         spent += bytes;
@@ -215,21 +212,5 @@ impl Inbound {
         drop(dedup);
         self.env.budget.spend(spent);
         arrivals
-    }
-
-    /// What tells a copy of a message. The pieces of a fragmented message have one id, and differ at the end of their
-    /// bodies: in their number, or in what encryption made of it.
-    fn identity(&self, message: &Message) -> MessageId {
-        if !self.env.chain.shares_ids() {
-            return message.id.clone();
-        }
-        let end = &message.body[message.body.len().saturating_sub(IDENTITY_BYTES)..];
-        let mut mixed = [0; 16];
-        for (half, seed) in mixed.chunks_exact_mut(8).zip([0_u8, 1]) {
-            let mut hasher = DefaultHasher::new();
-            (seed, &message.id, message.body.len(), end).hash(&mut hasher);
-            half.copy_from_slice(&hasher.finish().to_be_bytes());
-        }
-        MessageId(Bytes::copy_from_slice(&mixed))
     }
 }

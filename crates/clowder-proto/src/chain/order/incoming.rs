@@ -126,6 +126,10 @@ impl Incoming {
         };
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes.load(Relaxed)
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         lock(&self.due).values().min().copied()
     }

@@ -142,6 +142,10 @@ impl Interceptor for Order {
         Some(self.config.expire)
     }
 
+    fn held_bytes(&self) -> usize {
+        self.incoming.held_bytes()
+    }
+
     fn overdue(&self, now: Now, senders: &mut Vec<MemberId>) {
         self.incoming.overdue(now.mono, senders);
     }
