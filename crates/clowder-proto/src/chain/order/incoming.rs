@@ -36,6 +36,8 @@ impl Sender {
 pub(super) struct Given {
     pub(super) out: Vec<Arrival>,
     pub(super) tally: Tally,
+    /// The message that came is a copy of one that was delivered.
+    pub(super) delivered_before: bool,
 }
 
 /// All senders.
