@@ -130,6 +130,11 @@ impl Peers {
         self.get(&member.id).map_or_else(|| clock::node_of(&member.id), |peer| peer.node)
     }
 
+    /// It was a member and is none now.
+    pub(super) fn has_departed(&self, ms: u64, id: &MemberId) -> bool {
+        self.departed.get(ms, id).is_some()
+    }
+
     pub(super) fn clowder_nodes(&self) -> impl Iterator<Item = u32> {
         self.list.iter().filter(|peer| peer.clowder).map(|peer| peer.node)
     }

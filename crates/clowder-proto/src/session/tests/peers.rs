@@ -65,6 +65,20 @@ fn w1_an_end_that_overtakes_its_beginning_holds() {
     assert_eq!(net.machine(node).parked(), (0, 0));
 }
 
+/// What was under way when its sender left may come to one member alone.
+#[test]
+fn what_comes_late_of_a_member_that_left_is_passed_on() {
+    let (mut net, mut other) = (Net::of(3), Net::of(2));
+    let bodies = messages(&mut other, "B");
+    net.kill(0);
+    net.run(Duration::from_secs(20));
+    bodies.iter().for_each(|body| give(&mut net, 1, body));
+    net.run(Duration::from_secs(30));
+    for node in [1, 2] {
+        assert_eq!(net.get(node, "B", "user").as_deref(), Some("alice"), "node {node}");
+    }
+}
+
 #[test]
 fn w1_a_message_whose_session_never_comes_is_given_up() {
     let mut net = Net::of(2);
