@@ -85,7 +85,7 @@ fn inbound(chain: &Chain, body: &[u8]) -> Option<Bytes> {
     let message = Message {
         options: COMPRESSED,
         timestamp: 0,
-        id: MessageId(Bytes::from_static(&[9; 16])),
+        id: MessageId([9; 16].into()),
         from: Member::new(([10, 0, 0, 2], 4000).into(), [2; 16]),
         body: Bytes::copy_from_slice(body),
     };

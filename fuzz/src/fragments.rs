@@ -77,7 +77,7 @@ impl Receiver {
 
     fn receive(&mut self, sender: u8, id: u8, body: &[u8]) {
         self.bytes_in += body.len();
-        let id = MessageId(Bytes::copy_from_slice(&[id; 16]));
+        let id = MessageId([id; 16].into());
         let body = Bytes::copy_from_slice(body);
         let message = Message { options: 6, timestamp: 0, id, from: member(sender), body };
         let sink = self.with(|chain, cx, sink| chain.inbound(cx, message, sink));

@@ -1,6 +1,5 @@
 package clowder.interop;
 
-import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -10,14 +9,13 @@ import org.apache.catalina.tribes.ByteMessage;
 import org.apache.catalina.tribes.ChannelException;
 import org.apache.catalina.tribes.Member;
 import org.apache.catalina.tribes.group.Response;
-import org.apache.catalina.tribes.group.RpcCallback;
 import org.apache.catalina.tribes.group.RpcChannel;
 import org.apache.catalina.tribes.group.interceptors.NonBlockingCoordinator;
 import org.apache.catalina.tribes.group.interceptors.SimpleCoordinator;
 
 /**
  * A bare Tribes channel with any chain of interceptors. Channel options: see {@link Tribes}. Besides
- * {@code --rpc-id TEXT}: calls with this id are answered with what they bring.
+ * {@code --rpc-id TEXT}: an RPC channel with this id, which answers each question with itself until it is told otherwise.
  *
  * <p>Prints {@code READY} when its channel is started; without {@code --chain} it is not. Commands:
  *
@@ -31,17 +29,21 @@ import org.apache.catalina.tribes.group.interceptors.SimpleCoordinator;
  * fail BOOL                                 fail with every message, or none
  * members                                   the members
  * leader                                    the elected coordinator and its view
+ * bodies                                    SHA-256 of each message that was received, also before a "down"
  * rpc MODE TIMEOUT OPTIONS TEXT             call all members; modes: first, majority, all, none
+ * answer HOW [TEXT]                         how questions are answered: echo, text (with TEXT), null, fail (not at
+ *                                           all), hold (not until another way is told)
+ * asked                                     how many questions came, and answers that were left over
  * stop                                      orderly
  * </pre>
  */
 public final class ChainNode {
     private final Args args;
     private final String rpcId;
+    private final Answers answers = new Answers();
     private Tribes tribes;
     private Recorder recorder;
     private RpcChannel rpc;
-    private volatile int leftOver;
 
     private ChainNode(Args args) throws Exception {
         this.args = args;
@@ -58,7 +60,7 @@ public final class ChainNode {
     private void up() throws Exception {
         recorder = new Recorder();
         tribes = new Tribes(args, recorder);
-        rpc = rpcId == null ? null : new RpcChannel(rpcId.getBytes("ISO-8859-1"), tribes.channel, new Echo());
+        rpc = rpcId == null ? null : new RpcChannel(rpcId.getBytes("ISO-8859-1"), tribes.channel, answers);
         tribes.channel.start(tribes.services);
     }
 
@@ -66,18 +68,6 @@ public final class ChainNode {
         if (tribes != null) {
             tribes.channel.stop(tribes.services);
             tribes = null;
-        }
-    }
-
-    private final class Echo implements RpcCallback {
-        @Override
-        public Serializable replyRequest(Serializable message, Member sender) {
-            return message;
-        }
-
-        @Override
-        public void leftOver(Serializable message, Member sender) {
-            leftOver++;
         }
     }
 
@@ -180,13 +170,11 @@ public final class ChainNode {
 
     private String call(String mode, long timeout, int options, String text) throws Exception {
         Response[] responses = rpc.send(tribes.channel.getMembers(), text, mode(mode), options, timeout);
-        List<Json> answers = new ArrayList<>();
+        List<Json> given = new ArrayList<>();
         for (Response response : responses) {
-            Serializable answer = response.getMessage();
-            String shown = answer instanceof ByteMessage ? Tribes.hex(((ByteMessage) answer).getMessage()) : "" + answer;
-            answers.add(new Json().put("from", Tribes.name(response.getSource())).put("text", shown));
+            given.add(Answers.answer(response.getSource(), response.getMessage()));
         }
-        return new Json().put("answers", answers).put("left_over", leftOver).toString();
+        return new Json().put("answers", given).toString();
     }
 
     private static int mode(String name) {
@@ -214,6 +202,8 @@ public final class ChainNode {
                         number(words[5]));
             case "recv":
                 return recorder.report();
+            case "bodies":
+                return recorder.bodies();
             case "reset":
                 recorder.reset();
                 return "{}";
@@ -226,6 +216,11 @@ public final class ChainNode {
                 return leader();
             case "rpc":
                 return call(words[1], number(words[2]), number(words[3]), words[4]);
+            case "answer":
+                answers.set(words[1], words.length > 2 ? words[2] : null);
+                return "{}";
+            case "asked":
+                return answers.report();
             case "up":
                 args.set("chain", words[1].equals("-") ? "" : words[1]);
                 up();

@@ -84,6 +84,13 @@ final class Recorder extends ChannelInterceptorBase {
                 .put("digest", Numbered.digest(digests)).toString();
     }
 
+    /** Each by itself, for what two nodes received together. */
+    synchronized String bodies() {
+        List<String> bodies = new ArrayList<>();
+        digests.forEach(digest -> bodies.add(Tribes.hex(digest)));
+        return new Json().put("sha256", bodies).toString();
+    }
+
     synchronized void reset() {
         digests.clear();
         ids.clear();

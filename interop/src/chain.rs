@@ -34,6 +34,13 @@ impl ChainNode {
         Self::run(generation, &seats.0[index], &arguments, None)
     }
 
+    /// As [`ChainNode::launch`], with no members: whoever knows it can send to it all the same.
+    pub fn launch_alone(generation: Generation, seat: &Seat, extra: &[&str]) -> Result<Starting> {
+        let arguments = [&["--id", &seat.id], extra].concat();
+        let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+        Self::run(generation, seat, &arguments, None)
+    }
+
     /// A node inside of a network namespace, with no members but those that `arguments` make known.
     pub fn launch_inside(host: &Host, generation: Generation, seat: &Seat, arguments: &[&str]) -> Result<Starting> {
         let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();

@@ -78,6 +78,15 @@ impl Listener {
         Ok(Messages(messages.with_context(|| format!("waiting for {count} messages"))?))
     }
 
+    /// So many messages, with those that were put aside before.
+    pub fn messages_from_the_start(&mut self, count: usize) -> Result<Messages> {
+        let is_message = |event: &mut Value| event["event"] == "message";
+        let mut messages: Vec<Value> = self.passed.extract_if(.., is_message).collect();
+        let rest = count.saturating_sub(messages.len());
+        messages.extend(self.messages(rest)?.0);
+        Ok(Messages(messages))
+    }
+
     /// Orderly stop: what it says at the end.
     pub fn stop(mut self) -> Result<Value> {
         self.process.terminate()?;
@@ -115,6 +124,11 @@ impl Messages {
         Ok(all.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// Outcomes at this member alone.
+    pub fn at(&self, member: &str) -> Messages {
+        Messages(self.0.iter().filter(|message| message["member"] == member).cloned().collect())
+    }
+
     /// Messages of one lane that came behind one with a greater number.
     pub fn disorder(&self) -> usize {
         let mut newest: HashMap<&str, u64> = HashMap::new();
@@ -128,6 +142,50 @@ impl Messages {
             }
         }
         overtaken
+    }
+}
+
+/// `clowder channel send` that goes on until it is told to end.
+#[derive(Debug)]
+pub struct Stream {
+    process: Process,
+    outcomes: Vec<Value>,
+}
+
+impl Stream {
+    /// Begins to send; `arguments` say what and to whom.
+    pub fn start(arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(clowder_binary()?);
+        command.args(["--log", "error", "channel", "send", "--count", &u32::MAX.to_string()]).args(arguments);
+        Ok(Stream { process: Process::spawn("send", &mut command)?, outcomes: Vec::new() })
+    }
+
+    /// Waits for the next outcome that is like this.
+    pub fn outcome_that(&mut self, condition: impl Fn(&Value) -> bool) -> Result<()> {
+        loop {
+            self.next().context("waiting for an outcome")?;
+            if self.outcomes.last().is_some_and(&condition) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// No more is sent: all outcomes.
+    pub fn end(mut self) -> Result<Messages> {
+        self.process.terminate()?;
+        self.process.wait_exit()?;
+        let log = self.process.log();
+        ensure!(log.iter().any(|line| line.contains("not everything was sent")), "{log:?}");
+        for line in self.process.rest() {
+            self.outcomes.push(serde_json::from_str(&line).context(line)?);
+        }
+        Ok(Messages(self.outcomes))
+    }
+
+    fn next(&mut self) -> Result<()> {
+        let line = self.process.line(PATIENCE)?;
+        self.outcomes.push(serde_json::from_str(&line).context(line)?);
+        Ok(())
     }
 }
 

@@ -48,8 +48,10 @@ impl Network {
     pub fn new(count: u8) -> Result<Self> {
         sweep()?;
         let pid = std::process::id();
-        let tag = format!("{pid:x}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let subnet = [64 + (pid >> 8) as u8 % 64, pid as u8];
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let tag = format!("{pid:x}-{number}");
+        // Another one for each network of this process as well: all bridges are on one machine.
+        let subnet = [64 + ((pid >> 8) as u8).wrapping_add(number.wrapping_mul(17)) % 64, pid as u8];
         let mut network = Self { bridge: format!("clwb{tag}"), subnet, hosts: Vec::new() };
         ip(&["link", "add", &network.bridge, "type", "bridge", "mcast_snooping", "0"])?;
         ip(&["addr", "add", &format!("{}/24", network.address(254)), "dev", &network.bridge])?;

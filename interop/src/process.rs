@@ -71,6 +71,11 @@ impl Process {
         }
     }
 
+    /// What it printed before its end and nobody has read.
+    pub fn rest(&self) -> Vec<String> {
+        self.answers.iter().collect()
+    }
+
     /// The values of the `READY key=value …` line, in the order of `keys`. Other lines before it are passed over.
     pub fn ready<const N: usize>(&mut self, keys: [&str; N]) -> Result<[String; N]> {
         let begin = Instant::now();

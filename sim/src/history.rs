@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clowder_proto::chain::Rejection;
 use clowder_proto::election::AgreedView;
 use clowder_proto::link::{Order, Outcome};
-use clowder_proto::wire::{MemberId, MessageId, options};
+use clowder_proto::wire::{MemberId, MessageId, ShortBytes, options};
 
 use crate::Who;
 
@@ -111,9 +111,9 @@ pub struct Write {
 pub struct History {
     /// Messages in the order of sending.
     pub sent: Vec<Sent>,
-    by_id: BTreeMap<Bytes, usize>,
+    by_id: BTreeMap<ShortBytes, usize>,
     /// Of which message a frame with this id is.
-    frames: BTreeMap<Bytes, usize>,
+    frames: BTreeMap<ShortBytes, usize>,
     /// A frame of the message came to the chain of a process of this node, which did not refuse it, or not before the
     /// acknowledgement.
     pub reached: BTreeSet<(usize, usize)>,

@@ -12,12 +12,12 @@
 //! Test: a_message_is_new_once_and_then_known_by_the_ticket_of_its_first_arrival.
 
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use crate::Now;
 use crate::secret_hash::Secret;
-use crate::wire::{MemberId, MessageId};
+use crate::wire::{MemberId, Message, MessageId};
 
 /// How much is remembered, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,9 @@ impl Default for DedupConfig {
         DedupConfig { remember: Duration::from_secs(60), messages_max: 8_192, senders_max: 1_024 }
     }
 }
+
+/// So many bytes of a body's end tell the pieces of one message apart.
+const IDENTITY_BYTES: usize = 32;
 
 /// Ids of 1 to 16 bytes, as one number and a length. Longer ones are not remembered: nobody writes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +70,28 @@ struct Sender<T> {
     latest: Instant,
 }
 
-impl<T> Sender<T> {
+impl<T: Clone> Sender<T> {
+    fn arrived(&mut self, config: &DedupConfig, now: Instant, key: Key, ticket: T) -> Option<T> {
+        self.latest = now;
+        while let Some((_, at)) = self.order.front() {
+            if now.saturating_duration_since(*at) < config.remember {
+                break;
+            }
+            self.forget_oldest();
+        }
+        if self.order.len() >= config.messages_max.max(1) {
+            self.forget_oldest();
+        }
+        match self.seen.entry(key) {
+            Entry::Occupied(seen) => Some(seen.get().clone()),
+            Entry::Vacant(vacant) => {
+                vacant.insert(ticket);
+                self.order.push_back((key, now));
+                None
+            }
+        }
+    }
+
     fn forget_oldest(&mut self) {
         if let Some((key, _)) = self.order.pop_front() {
             self.seen.remove(&key);
@@ -80,42 +104,42 @@ impl<T> Sender<T> {
 pub struct Dedup<T> {
     config: DedupConfig,
     secret: Secret,
-    senders: HashMap<MemberId, Sender<T>>,
+    senders: HashMap<MemberId, Sender<T>, Secret>,
 }
 
 impl<T: Clone> Dedup<T> {
     /// An empty memory. `secret` is random and stays within this process.
     pub fn new(config: DedupConfig, secret: u64) -> Self {
-        Dedup { config, secret: Secret(secret), senders: HashMap::new() }
+        Dedup { config, secret: Secret(secret), senders: HashMap::with_hasher(Secret(secret)) }
     }
 
     /// A message came. `None`: it is new, and remembered with `ticket`. `Some`: it came before, with that ticket.
     pub fn arrived(&mut self, now: Now, sender: &MemberId, id: &MessageId, ticket: T) -> Option<T> {
         let key = Key::new(id)?;
-        if !self.senders.contains_key(sender) {
-            self.make_room();
-            let fresh = Sender { seen: HashMap::with_hasher(self.secret), order: VecDeque::new(), latest: now.mono };
-            self.senders.insert(sender.clone(), fresh);
+        let config = &self.config;
+        if let Some(known) = self.senders.get_mut(sender) {
+            return known.arrived(config, now.mono, key, ticket);
         }
-        let sender = self.senders.get_mut(sender)?;
-        sender.latest = now.mono;
-        while let Some((_, at)) = sender.order.front() {
-            if now.mono.saturating_duration_since(*at) < self.config.remember {
-                break;
-            }
-            sender.forget_oldest();
+        self.make_room();
+        let mut fresh = Sender { seen: HashMap::with_hasher(self.secret), order: VecDeque::new(), latest: now.mono };
+        fresh.arrived(&self.config, now.mono, key, ticket);
+        self.senders.insert(sender.clone(), fresh);
+        None
+    }
+
+    /// What tells a copy of one of several messages with one id, as the pieces of a fragmented message are: they differ
+    /// at the end of their bodies, in their number or in what encryption made of it.
+    pub fn id_of_piece(&self, message: &Message) -> MessageId {
+        let end = &message.body[message.body.len().saturating_sub(IDENTITY_BYTES)..];
+        let mut id = [0; 16];
+        for (half, seed) in id.chunks_exact_mut(8).zip([0, 0x9e37_79b9_7f4a_7c15]) {
+            let mut hasher = Secret(self.secret.0 ^ seed).build_hasher();
+            hasher.write(&message.id.0);
+            hasher.write(&message.body.len().to_le_bytes());
+            hasher.write(end);
+            half.copy_from_slice(&hasher.finish().to_le_bytes());
         }
-        if sender.order.len() >= self.config.messages_max.max(1) {
-            sender.forget_oldest();
-        }
-        match sender.seen.entry(key) {
-            Entry::Occupied(seen) => Some(seen.get().clone()),
-            Entry::Vacant(vacant) => {
-                vacant.insert(ticket);
-                sender.order.push_back((key, now.mono));
-                None
-            }
-        }
+        MessageId(id.into())
     }
 
     /// The message was not processed: its sender may try again.
@@ -173,7 +197,7 @@ mod tests {
     fn id(n: u32) -> MessageId {
         let mut bytes = [7; 16];
         bytes[..4].copy_from_slice(&n.to_be_bytes());
-        MessageId(Bytes::copy_from_slice(&bytes))
+        MessageId(bytes.into())
     }
 
     fn start(config: DedupConfig) -> (Dedup<u32>, Now) {
@@ -253,11 +277,11 @@ mod tests {
     fn ids_that_cannot_be_told_apart_are_never_taken_for_copies() {
         let (mut dedup, now) = start(DedupConfig::default());
         for length in [0, 17, 64] {
-            let id = MessageId(Bytes::from(vec![1; length]));
+            let id = MessageId(Bytes::from(vec![1; length]).into());
             assert_eq!(dedup.arrived(now, &sender(1), &id, 1), None);
             assert_eq!(dedup.arrived(now, &sender(1), &id, 2), None);
         }
-        let (short, long) = (MessageId(Bytes::from_static(&[1])), MessageId(Bytes::from_static(&[1, 0])));
+        let (short, long) = (MessageId([1].into()), MessageId([1, 0].into()));
         assert_eq!(dedup.arrived(now, &sender(1), &short, 1), None);
         assert_eq!(dedup.arrived(now, &sender(1), &long, 2), None);
         assert_eq!(dedup.arrived(now, &sender(1), &short, 3), Some(1));

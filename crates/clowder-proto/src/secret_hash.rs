@@ -1,4 +1,4 @@
-//! Hashing of keys that are random already, in tables that others fill.
+//! Hashing of keys that are mostly random already, in tables that others fill.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -23,8 +23,10 @@ impl Hasher for Mixer {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u128(u128::from(*byte));
+        for chunk in bytes.chunks(16) {
+            let mut word = [0; 16];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u128(u128::from_le_bytes(word));
         }
     }
 

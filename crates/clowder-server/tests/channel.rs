@@ -103,6 +103,15 @@ fn numbered_messages_of_several_senders_are_all_there() {
 }
 
 #[test]
+fn bodies_too_short_for_a_number_are_not_missed() {
+    let listener = Listener::start(&[]);
+    let sizes = ["--size", "1000", "--size", "0", "--size", "19", "--size", "20"];
+    assert!(outcomes(&[&["--to", &listener.name, "--count", "3"], &sizes[..]].concat()).1);
+    let summary = listener.summary();
+    assert_eq!((&summary["received"], &summary["lost"]), (&json!(12), &json!(0)), "{summary}");
+}
+
+#[test]
 fn what_was_lost_damaged_or_repeated_is_counted() {
     let listener = Listener::start(&[]);
     // Number 2 of a lane, with its checksum; then the same again, then with another byte.
@@ -276,6 +285,37 @@ fn questions_are_shown_and_answered_with_themselves() {
     let output = run(&args, b"");
     assert!(output.status.code() == Some(1) && text(&output.stdout).contains("timed-out"), "{}", text(&output.stderr));
     assert_eq!(silent.event("question")["text"], "x");
+}
+
+#[test]
+fn answers_that_nobody_waits_for_are_shown_on_demand() {
+    let listeners = [(); 2].map(|()| Listener::start(&["--rpc-id", "echo", "--reply"]));
+    let [first, second] = [0, 1].map(|index: usize| listeners[index].name.as_str());
+    let args = ["channel", "rpc", "--to", first, "--to", second, "--rpc-id", "echo", "--text", "why?"];
+    let more = ["--mode", "first", "--left-over", "600"];
+    let mut asker = Process::start(&[&args[..], &more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>());
+    let lines = [(); 3].map(|()| serde_json::from_str::<Value>(&asker.line()).unwrap());
+    let mut outcomes = lines.each_ref().map(|line| line["outcome"].as_str().unwrap());
+    assert_eq!(outcomes[2], "left-over", "{lines:?}");
+    let late = lines.iter().find(|line| line["outcome"] == "not-awaited").unwrap();
+    assert_eq!((&lines[2]["member"], &lines[2]["text"]), (&late["member"], &json!("why?")));
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, ["answered", "left-over", "not-awaited"]);
+    asker.signal("TERM");
+    assert_eq!(asker.wait().code(), Some(0), "{}", asker.log());
+}
+
+#[test]
+fn told_to_end_it_sends_no_more_and_tells_what_became_of_everything() {
+    let listener = Listener::start(&[]);
+    let args = ["channel", "send", "--to", &listener.name, "--size", "100", "--count", "1000000", "--parallel", "3"];
+    let mut sender = Process::start(&args.map(str::to_owned));
+    assert!(sender.line().contains("acknowledged"));
+    sender.signal("TERM");
+    assert_eq!(sender.wait().code(), Some(1));
+    assert!(sender.log().contains("SIGTERM: not everything was sent; 0 of"), "{}", sender.log());
+    let told = 1 + sender.rest().iter().filter(|line| line.contains("\"acknowledged\"")).count();
+    assert_eq!(listener.summary()["received"], json!(told));
 }
 
 #[test]

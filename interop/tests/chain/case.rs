@@ -12,7 +12,7 @@ const COUNT: u32 = 4;
 const SENDERS: u32 = 3;
 
 /// What Tomcat says in good cases.
-const EXPECTED: [&str; 4] = [
+pub(crate) const EXPECTED: [&str; 4] = [
     "No utility executor was set",
     "is not compliant with JMX specification",
     "There is no TcpFailureDetector",
@@ -67,7 +67,7 @@ impl<'a> Case<'a> {
     }
 
     /// Sizes with the number of messages of each and the options.
-    fn groups(&self) -> Vec<(u32, u32, u32)> {
+    pub(crate) fn groups(&self) -> Vec<(u32, u32, u32)> {
         let sizes = SIZES.into_iter().flat_map(|size| self.options().map(move |options| (size, COUNT, options)));
         let large = (self.large > 0).then_some((self.large, 1, 6 | self.flags));
         sizes.chain(large).collect()
@@ -76,7 +76,7 @@ impl<'a> Case<'a> {
 
 /// Tomcat handles the pieces of one message at a time, and sometimes joins them a second time, without a body. That no
 /// message is lost or repeated by it is checked by the account of messages.
-const JOINED_TWICE: &str = "GroupChannel messageReceived: Error receiving message";
+pub(crate) const JOINED_TWICE: &str = "GroupChannel messageReceived: Error receiving message";
 
 /// A Tomcat channel and a place for Clowder's.
 pub(crate) struct Pair {

@@ -7,4 +7,5 @@
 mod case;
 mod combinations;
 mod encryption;
+mod several;
 mod single;

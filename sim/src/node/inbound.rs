@@ -79,7 +79,8 @@ impl Process {
         }
         let at = Ticket { key, seq };
         let by_id_alone = turn.settings.sabotage == Sabotage::TakesPiecesForCopies;
-        let id = if by_id_alone { message.id.clone() } else { self.chain.identity(&message) };
+        let shares_ids = self.chain.shares_ids() && !by_id_alone;
+        let id = if shares_ids { self.dedup.id_of_piece(&message) } else { message.id.clone() };
         let first = self.dedup.arrived(turn.now, &message.from.id, &id, at);
         if let Some(first) = first.filter(|_| turn.settings.sabotage != Sabotage::NoDedup) {
             return self.repeated(turn, first, at);

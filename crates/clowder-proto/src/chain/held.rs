@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::wire::{Member, MemberId, Message, MessageId};
 
@@ -25,29 +25,18 @@ impl Key {
     pub(super) fn of(message: &Message) -> Key {
         Key { sender: message.from.id.clone(), id: message.id.clone() }
     }
-
-    /// A copy that keeps no receive buffer.
-    pub(super) fn detached(&self) -> Key {
-        Key { sender: detached_id(&self.sender), id: MessageId(Bytes::copy_from_slice(&self.id.0)) }
-    }
-}
-
-/// A copy that keeps no receive buffer.
-pub(super) fn detached_id(id: &MemberId) -> MemberId {
-    MemberId { host: Bytes::copy_from_slice(&id.host), ..id.clone() }
 }
 
 /// A copy that keeps no receive buffer: all of it in one allocation.
 pub(super) fn detached(message: &Message) -> Message {
     let from = &message.from;
-    let fields =
-        [&message.id.0, &from.id.host, &from.command, &from.domain, &from.payload, &from.extension, &message.body];
+    let fields = [&from.command, &from.domain, &from.payload, &from.extension, &message.body];
     let mut all = BytesMut::with_capacity(fields.iter().map(|field| field.len()).sum());
     fields.iter().for_each(|field| all.extend_from_slice(field));
     let mut all = all.freeze();
-    let [id, host, command, domain, payload, extension, body] = fields.map(|field| all.split_to(field.len()));
+    let [command, domain, payload, extension, body] = fields.map(|field| all.split_to(field.len()));
     let from = Member {
-        id: MemberId { host, ..from.id.clone() },
+        id: from.id.clone(),
         command,
         domain,
         payload,
@@ -56,7 +45,7 @@ pub(super) fn detached(message: &Message) -> Message {
         secure_port: from.secure_port,
         udp_port: from.udp_port,
     };
-    Message { id: MessageId(id), from, body, options: message.options, timestamp: message.timestamp }
+    Message { id: message.id.clone(), from, body, options: message.options, timestamp: message.timestamp }
 }
 
 /// What a message costs while it is held.
@@ -123,7 +112,7 @@ impl<V> Waiting<V> {
         Some(result)
     }
 
-    /// Begin to wait; nothing does under this key. `key` must keep no receive buffer.
+    /// Begin to wait; nothing does under this key.
     pub(super) fn put(&mut self, now: Instant, key: Key, value: V, cost: usize) {
         let age = self.next_age;
         self.next_age += 1;
@@ -193,7 +182,6 @@ impl Done {
         self.keys.contains(key)
     }
 
-    /// `key` must keep no receive buffer.
     pub(super) fn insert(&mut self, now: Instant, key: Key) {
         if self.order.len() >= DONE_MAX {
             self.forget_oldest();
@@ -222,6 +210,8 @@ impl Done {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn message(body: &'static [u8]) -> Message {
@@ -229,7 +219,7 @@ mod tests {
         (from.domain, from.payload) = (Bytes::from_static(b"domain"), Bytes::from_static(b"payload"));
         (from.command, from.extension) = (Bytes::from_static(b"command"), Bytes::from_static(b"extension"));
         (from.alive, from.secure_port, from.udp_port) = (1, 2, 3);
-        let id = MessageId(Bytes::from_static(&[7; 16]));
+        let id = MessageId([7; 16].into());
         Message { options: 5, timestamp: 6, id, from, body: Bytes::from_static(body) }
     }
 
@@ -242,8 +232,7 @@ mod tests {
         let copy = detached(&received);
         let encoded = |message: &Message| message.encode_frame();
         assert_eq!(encoded(&copy), encoded(&received));
-        let key = Key::of(&received).detached();
-        assert_eq!(key, Key::of(&received));
+        let _key = Key::of(&received);
         drop(received);
         assert!(frame.is_unique(), "something still points into the received bytes");
         assert_eq!(copy.body, &b"body"[..]);
@@ -253,7 +242,7 @@ mod tests {
     fn what_is_done_is_remembered_for_a_while_and_the_oldest_goes_first() {
         let start = Instant::now();
         let mut done = Done::new(Duration::from_secs(60));
-        let key = |n: u32| Key { id: MessageId(Bytes::copy_from_slice(&n.to_be_bytes())), ..Key::of(&message(b"")) };
+        let key = |n: u32| Key { id: MessageId(n.to_be_bytes().into()), ..Key::of(&message(b"")) };
         done.insert(start, key(0));
         done.insert(start + Duration::from_secs(1), key(1));
         done.expire(start + Duration::from_secs(60));

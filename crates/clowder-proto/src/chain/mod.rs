@@ -20,7 +20,6 @@ mod encrypt;
 mod fragment;
 mod gzip;
 mod held;
-mod identity;
 mod inbound;
 mod interceptor;
 mod order;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::{Body, Context, Layer};
 use crate::wire::{Member, MemberId, Message, MessageId};
@@ -23,7 +23,7 @@ pub struct Draft {
 impl Draft {
     /// The id as received messages carry it.
     pub fn message_id(&self) -> MessageId {
-        MessageId(Bytes::copy_from_slice(&self.id))
+        MessageId(self.id.into())
     }
 
     /// As the receiver sees it.
@@ -76,7 +76,7 @@ pub struct FollowUp {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// At once.
-    pub parcels: Vec<Parcel>,
+    pub parcels: SmallVec<[Parcel; 1]>,
     /// Later, each when its condition holds: see [`Chain::follow_up`](super::Chain::follow_up).
     pub follow_ups: Vec<FollowUp>,
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::read::Reader;
-use super::{Limits, WireError, WireErrorKind};
+use super::{Limits, ShortBytes, WireError, WireErrorKind};
 
 const BEGIN: &[u8; 10] = b"TRIBES-B\x01\0";
 const END: &[u8; 10] = b"TRIBES-E\x01\0";
@@ -23,10 +23,10 @@ pub const SHUTDOWN_COMMAND: &[u8] = b"BABY-ALEX";
 ///
 /// The order is Tomcat's absolute order: a shorter host first, then its bytes unsigned, the port signed, the unique id
 /// unsigned.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MemberId {
     /// Address bytes in network order, 4 or 16 in practice, at most 127.
-    pub host: Bytes,
+    pub host: ShortBytes,
     /// TCP port of the receiver.
     pub port: i32,
     /// 16 bytes, new for each start of a channel unless configured.
@@ -52,6 +52,13 @@ impl MemberId {
     /// Same host and port: another incarnation of the same node, or the same one.
     pub fn same_endpoint(&self, other: &MemberId) -> bool {
         self.host == other.host && self.port == other.port
+    }
+}
+
+impl std::hash::Hash for MemberId {
+    /// The unique id tells members apart; two that share one by mistake share a place in a table.
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write_u128(u128::from_le_bytes(self.unique_id));
     }
 }
 
@@ -134,8 +141,8 @@ impl Member {
     /// A member that only has an address and an id.
     pub fn new(addr: SocketAddr, unique_id: [u8; 16]) -> Self {
         let host = match addr.ip() {
-            IpAddr::V4(ip) => Bytes::copy_from_slice(&ip.octets()),
-            IpAddr::V6(ip) => Bytes::copy_from_slice(&ip.octets()),
+            IpAddr::V4(ip) => ShortBytes::from(ip.octets()),
+            IpAddr::V6(ip) => ShortBytes::from(ip.octets()),
         };
         Member {
             id: MemberId { host, port: i32::from(addr.port()), unique_id },
@@ -237,15 +244,17 @@ impl Member {
     /// # Errors
     /// The bytes are not a member record of version 1.0, or exceed `limits.member_bytes_max`.
     pub fn decode(bytes: &Bytes, limits: &Limits) -> Result<Member, WireError> {
+        Member::read(&mut Reader::new(bytes), limits)
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>, limits: &Limits) -> Result<Member, WireError> {
         let max = limits.member_bytes_max;
-        if !bytes.starts_with(BEGIN) {
-            return Err(WireErrorKind::StartMarker("member").at(0));
+        if !reader.skip(BEGIN) {
+            return Err(WireErrorKind::StartMarker("member").at(reader.at()));
         }
-        let mut reader = Reader::new(bytes);
-        reader.take(BEGIN.len(), "begin marker")?;
         let body = reader.length("member body", max)?;
-        let end = HEADER + body;
-        if bytes.get(end..end + END.len()) != Some(&END[..]) {
+        let end = reader.at() + body;
+        if !reader.has_at(end, END) {
             return Err(WireErrorKind::EndMarker("member").at(end));
         }
         reader.limit_to(end);
@@ -258,7 +267,7 @@ impl Member {
         let Ok(host_len) = usize::try_from(host_len) else {
             return Err(WireErrorKind::NegativeLength { what: "host", length: i32::from(host_len) }.at(host_at));
         };
-        let host = reader.take(host_len, "host")?;
+        let host = reader.short(host_len, "host")?;
         let command = reader.field("command", max)?;
         let domain = reader.field("domain", max)?;
         let unique_id = reader.id("unique id")?;

@@ -5,18 +5,18 @@ use std::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::read::Reader;
-use super::{FRAME_OVERHEAD, Limits, Member, WireError, frame_header, frame_trailer};
+use super::{FRAME_OVERHEAD, Limits, Member, ShortBytes, WireError, frame_header, frame_trailer};
 
 /// Identifies a message; a resend carries the same. 16 bytes from Tomcat, any length is read.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct MessageId(pub Bytes);
+pub struct MessageId(pub ShortBytes);
 
 impl MessageId {
     /// Version and variant as of a UUID version 4, around 16 random bytes.
     pub fn from_random(mut random: [u8; 16]) -> Self {
         random[6] = 0x40 | (random[6] & 0x0f);
         random[8] = 0x80 | (random[8] & 0x3f);
-        MessageId(Bytes::copy_from_slice(&random))
+        MessageId(random.into())
     }
 }
 
@@ -97,10 +97,10 @@ impl Message {
         let mut reader = Reader::new(bytes);
         let options = reader.i32("options")?;
         let timestamp = reader.i64("timestamp")?;
-        let id = MessageId(reader.field("message id", limits.id_bytes_max)?);
-        let member = reader.field("member", limits.member_bytes_max)?;
-        let member_at = reader.at() - member.len();
-        let from = Member::decode(&member, limits).map_err(|error| error.kind.at(member_at + error.at))?;
+        let id_len = reader.length("message id", limits.id_bytes_max)?;
+        let id = MessageId(reader.short(id_len, "message id")?);
+        let member_len = reader.length("member", limits.member_bytes_max)?;
+        let from = reader.within(member_len, |member| Member::read(member, limits))?;
         let body = reader.field("body", limits.frame_bytes_max)?;
         Ok(Message { options, timestamp, id, from, body })
     }

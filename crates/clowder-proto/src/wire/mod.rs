@@ -12,6 +12,7 @@ mod message;
 mod object_error;
 pub mod options;
 pub(crate) mod read;
+mod short;
 #[cfg(test)]
 mod tests;
 
@@ -24,3 +25,4 @@ pub use member::{Capabilities, Member, MemberId, SHUTDOWN_COMMAND};
 pub use message::{Message, MessageId};
 pub use object_error::{ObjectError, ObjectErrorKind};
 pub(crate) use object_error::{read_field, write_field};
+pub use short::ShortBytes;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{WireError, WireErrorKind};
+use super::{ShortBytes, WireError, WireErrorKind};
 
 /// Reads fields off the front of `bytes`; an error names the field and the offset in the decoder's input.
 pub(crate) struct Reader<'a> {
@@ -77,6 +77,38 @@ impl<'a> Reader<'a> {
         let taken = self.bytes.slice(self.at..self.at + length);
         self.at += length;
         Ok(taken)
+    }
+
+    /// As [`Reader::take`], without a share in the input.
+    pub(crate) fn short(&mut self, length: usize, what: &'static str) -> Result<ShortBytes, WireError> {
+        let left = &self.bytes[self.at..self.end];
+        let taken = left.get(..length).ok_or(WireErrorKind::Truncated(what).at(self.at))?;
+        self.at += length;
+        Ok(ShortBytes::from(taken))
+    }
+
+    /// These bytes stand at `at`, an offset in the input.
+    pub(crate) fn has_at(&self, at: usize, expected: &[u8]) -> bool {
+        self.bytes.get(at..self.end).is_some_and(|rest| rest.starts_with(expected))
+    }
+
+    /// These bytes are next, or it is false.
+    pub(crate) fn skip(&mut self, expected: &[u8]) -> bool {
+        let is_next = self.bytes[self.at..self.end].starts_with(expected);
+        self.at += if is_next { expected.len() } else { 0 };
+        is_next
+    }
+
+    /// Read the next `length` bytes and nothing behind them; what `read` leaves of them is passed over.
+    pub(crate) fn within<T>(
+        &mut self,
+        length: usize,
+        read: impl FnOnce(&mut Reader<'a>) -> Result<T, WireError>,
+    ) -> Result<T, WireError> {
+        let end = self.at + length.min(self.left());
+        let value = read(&mut Reader { bytes: self.bytes, at: self.at, end })?;
+        self.at = end;
+        Ok(value)
     }
 
     /// A length and that many bytes.

@@ -25,6 +25,11 @@ const LANES_MAX: usize = 4_096;
 /// Missing numbers remembered of all lanes together; those beyond count as lost, even if they still come.
 const MISSING_MAX: usize = 65_536;
 
+/// Whether a body of this size has room for a number. One without must not use one up: it would be missed.
+pub(super) fn has_number(size: usize) -> bool {
+    size >= HEADER
+}
+
 /// A numbered body.
 pub(super) fn make(unique_id: &[u8; 16], lane: u32, number: u32, size: usize) -> Bytes {
     // A period beyond the window of deflate, so that the bytes of odd numbers do not compress.
@@ -37,7 +42,7 @@ pub(super) fn make(unique_id: &[u8; 16], lane: u32, number: u32, size: usize) ->
     }
     let mut body = filler.repeat(size.div_ceil(filler.len()));
     body.truncate(size);
-    if size >= HEADER {
+    if has_number(size) {
         body[..4].copy_from_slice(MAGIC);
         body[8..12].copy_from_slice(&unique_id[..4]);
         body[12..16].copy_from_slice(&lane.to_be_bytes());

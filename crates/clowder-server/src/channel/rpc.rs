@@ -3,13 +3,19 @@
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use clowder::{Channel, RpcChannel, RpcError, RpcFate, RpcMode, RpcReply, RpcRequest, SendOptions};
+use clowder::{
+    Channel, RpcChannel, RpcError, RpcFate, RpcLeftOver, RpcMode, RpcReply, RpcRequest, RpcResult, SendOptions,
+};
 use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
 
 use super::{join, name, print, targets};
 use crate::cli::{AnswersMode, RpcArgs};
 use crate::end::End;
 use crate::java::text;
+
+/// Left-over answers that are not printed yet; more are not shown.
+const LEFT_OVER_MAX: usize = 1024;
 
 /// Ask and print what came of it.
 ///
@@ -18,17 +24,27 @@ use crate::java::text;
 pub(super) async fn run(args: RpcArgs) -> Result<()> {
     let mut end = End::new(args.end.end_with_stdin)?;
     let (channel, _) = join::start(&targets::joining(&args.end, &args.to), targets::CLUSTER).await?;
-    let result = tokio::select! {
-        result = ask(&args, &channel) => result,
+    let (keep, left_over) = mpsc::channel(LEFT_OVER_MAX);
+    let asked = tokio::select! {
+        asked = ask(&args, &channel, keep) => asked,
         why = end.reached() => Err(anyhow::anyhow!("{why}: not every answer was waited for")),
     };
+    let told = match asked {
+        Ok((rpc, result)) => tell_all(&args, &result, left_over, &mut end).await.map(|told| (rpc, told)),
+        Err(error) => Err(error),
+    };
     channel.stop().await;
-    result
+    match told?.1 {
+        Told::NotReached(answered, all) => bail!("{answered} of {all} answered, which is not enough for --mode"),
+        Told::Reached | Told::NobodyReads => Ok(()),
+    }
 }
 
-async fn ask(args: &RpcArgs, channel: &Channel) -> Result<()> {
+/// What came of the question, and the RPC channel, which must be there for those who answer later.
+async fn ask(args: &RpcArgs, channel: &Channel, keep: mpsc::Sender<RpcLeftOver>) -> Result<(RpcChannel, RpcResult)> {
     let targets = targets::of(&args.to, channel).await?;
-    let rpc = channel.rpc(args.rpc_id.clone()).open().context("--rpc-id")?;
+    let rpc = channel.rpc(args.rpc_id.clone()).on_left_over(move |answer| drop(keep.try_send(answer)));
+    let rpc = rpc.open().context("--rpc-id")?;
     let mode = match args.mode {
         AnswersMode::First => RpcMode::First,
         AnswersMode::Majority => RpcMode::Majority,
@@ -36,22 +52,49 @@ async fn ask(args: &RpcArgs, channel: &Channel) -> Result<()> {
         AnswersMode::None => RpcMode::NoReply,
     };
     let question = java_object_stream::to_bytes(&args.text).context("--text")?;
-    let result = rpc.call(targets, question, mode, SendOptions::from_bits(args.options), args.timeout).await?;
-    let (mut all, mut answered) = (0, 0);
+    let options = SendOptions::from_bits(args.options);
+    let result = rpc.call(targets, question, mode, options, args.timeout).await?;
+    Ok((rpc, result))
+}
+
+/// The fates, and behind them the answers that are left over, for as long as that is asked for.
+async fn tell_all(
+    args: &RpcArgs,
+    result: &RpcResult,
+    left_over: mpsc::Receiver<RpcLeftOver>,
+    end: &mut End,
+) -> Result<Told> {
+    let told = tell(result)?;
+    if let (Told::Reached | Told::NotReached(..), Some(longer)) = (&told, args.left_over) {
+        tokio::select! {
+            shown = tokio::time::timeout(longer, show_left_over(left_over)) => shown.unwrap_or(Ok(()))?,
+            _ = end.reached() => {}
+        }
+    }
+    Ok(told)
+}
+
+/// How a call ended, when its lines are printed.
+enum Told {
+    Reached,
+    /// So many of so many answered.
+    NotReached(usize, usize),
+    NobodyReads,
+}
+
+fn tell(result: &RpcResult) -> Result<Told> {
     for (member, fate) in result.iter() {
-        all += 1;
-        answered += usize::from(matches!(fate, RpcFate::Answered(_)));
         let mut line = Map::new();
         line.insert("member".into(), json!(name(&member.id)));
         outcome(fate, &mut line);
         if !print(&Value::Object(line))? {
-            return Ok(()); // nobody wants to know
+            return Ok(Told::NobodyReads);
         }
     }
-    if !result.is_reached() {
-        bail!("{answered} of {all} answered, which is not enough for --mode");
-    }
-    Ok(())
+    Ok(match result.is_reached() {
+        true => Told::Reached,
+        false => Told::NotReached(result.answers().count(), result.iter().len()),
+    })
 }
 
 fn outcome(fate: &RpcFate, line: &mut Map<String, Value>) {
@@ -71,6 +114,20 @@ fn outcome(fate: &RpcFate, line: &mut Map<String, Value>) {
         RpcFate::Failed(failure) => drop(line.insert("reason".into(), json!(failure.to_string()))),
         _ => {}
     }
+}
+
+/// Until nobody reads.
+async fn show_left_over(mut answers: mpsc::Receiver<RpcLeftOver>) -> Result<()> {
+    while let Some(answer) = answers.recv().await {
+        let mut line = Map::new();
+        line.insert("member".into(), json!(name(&answer.from().id)));
+        line.insert("outcome".into(), json!("left-over"));
+        show(answer.payload(), &mut line);
+        if !print(&Value::Object(line))? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The class of an object, and what it says if that is text.

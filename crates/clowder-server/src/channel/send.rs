@@ -23,18 +23,23 @@ const QUEUED_MAX: usize = 256;
 /// Outcomes that wait to be printed.
 const UNPRINTED_MAX: usize = 1024;
 
-/// Send everything and print every outcome.
+/// Send everything and print every outcome. Told to end, it takes no more messages and waits for the outcomes of those
+/// that are on their way.
 ///
 /// # Errors
-/// The channel cannot start, the body cannot be read, there is nobody to send to, or a message failed.
+/// The channel cannot start, the body cannot be read, there is nobody to send to, a message failed, or not everything
+/// was sent.
 pub(super) async fn run(args: SendArgs) -> Result<()> {
     let mut end = End::new(args.end.end_with_stdin)?;
     let body = body(&args)?;
     let (channel, _) = join::start(&targets::joining(&args.end, &args.to), targets::CLUSTER).await?;
-    let (outcomes, printed) = mpsc::channel(UNPRINTED_MAX);
-    let result = tokio::select! {
-        result = send(&args, &channel, body, outcomes, printed) => result,
-        why = end.reached() => Err(anyhow::anyhow!("{why}: not everything was sent")),
+    let targets = tokio::select! {
+        targets = targets::of(&args.to, &channel) => targets,
+        why = end.reached() => Err(anyhow::anyhow!("{why}: nothing was sent")),
+    };
+    let result = match targets {
+        Ok(targets) => send(&args, &channel, targets.into(), body, &mut end).await,
+        Err(error) => Err(error),
     };
     channel.stop().await;
     result
@@ -64,6 +69,11 @@ impl Batch {
             Body::Numbered(sizes) => sizes.len(),
         };
         sizes as u64 * self.options.len() as u64 * u64::from(self.count)
+    }
+
+    /// There is no next message. True: there would have been one.
+    fn end(&self) -> bool {
+        self.taken.fetch_max(self.len(), Ordering::Relaxed) < self.len()
     }
 
     /// The next message: its index, its size if it is to be numbered, its options.
@@ -108,29 +118,25 @@ fn body(args: &SendArgs) -> Result<Body> {
     Ok(Body::Fixed(bytes.into()))
 }
 
-async fn send(
-    args: &SendArgs,
-    channel: &Channel,
-    body: Body,
-    outcomes: mpsc::Sender<Vec<Value>>,
-    mut printed: mpsc::Receiver<Vec<Value>>,
-) -> Result<()> {
-    let targets: Arc<[Member]> = targets::of(&args.to, channel).await?.into();
+async fn send(args: &SendArgs, channel: &Channel, targets: Arc<[Member]>, body: Body, end: &mut End) -> Result<()> {
     let batch = Arc::new(Batch { body, options: args.options.clone(), count: args.count, taken: AtomicU64::new(0) });
+    let (outcomes, mut printed) = mpsc::channel(UNPRINTED_MAX);
     let mut senders = JoinSet::new();
     for _ in 0..u64::from(args.parallel).min(batch.len()) {
-        let sender = Sender {
-            channel: channel.clone(),
-            targets: Arc::clone(&targets),
-            batch: Arc::clone(&batch),
-            lane: fastrand::u32(..),
-            outcomes: outcomes.clone(),
-        };
-        senders.spawn(sender.run());
+        senders.spawn(Sender::new(channel, &targets, &batch, &outcomes).run());
     }
     drop(outcomes);
     let (mut all, mut failed) = (0_u64, 0_u64);
-    while let Some(lines) = printed.recv().await {
+    let mut ended = None;
+    loop {
+        let lines = tokio::select! {
+            lines = printed.recv() => lines,
+            why = end.reached(), if ended.is_none() => {
+                ended = Some(batch.end().then_some(why));
+                continue;
+            }
+        };
+        let Some(lines) = lines else { break };
         for line in lines {
             all += 1;
             failed += u64::from(line["outcome"] == "failed");
@@ -141,6 +147,9 @@ async fn send(
     }
     while let Some(ended) = senders.join_next().await {
         ended.context("a sender failed")?;
+    }
+    if let Some(Some(why)) = ended {
+        bail!("{why}: not everything was sent; {failed} of {all} outcomes are failures");
     }
     if failed > 0 {
         bail!("{failed} of {all} outcomes are failures; each line with \"outcome\":\"failed\" has its reason");
@@ -166,6 +175,16 @@ struct Sent {
 }
 
 impl Sender {
+    fn new(
+        channel: &Channel,
+        targets: &Arc<[Member]>,
+        batch: &Arc<Batch>,
+        outcomes: &mpsc::Sender<Vec<Value>>,
+    ) -> Sender {
+        let (channel, targets, batch) = (channel.clone(), Arc::clone(targets), Arc::clone(batch));
+        Sender { channel, targets, batch, lane: fastrand::u32(..), outcomes: outcomes.clone() }
+    }
+
     async fn run(self) {
         let mut queued: VecDeque<(Sent, Pending)> = VecDeque::new();
         let mut number = 0;
@@ -177,7 +196,7 @@ impl Sender {
                     numbered::make(&self.channel.local().id.unique_id, self.lane, number, size)
                 }
             };
-            number += 1;
+            number += u32::from(numbered::has_number(body.len()));
             let sent = Sent { index, options, size: body.len(), sha256: sha256(&body) };
             if options & options::ASYNCHRONOUS != 0 {
                 let pending = self.channel.submit(self.targets.iter(), body, SendOptions::from_bits(options));

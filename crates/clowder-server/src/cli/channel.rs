@@ -167,7 +167,8 @@ pub(crate) struct SendArgs {
 #[command(after_long_help = "One line for each member that was asked, such as\n  \
       {\"member\":\"127.0.0.1:4000/0101…\",\"outcome\":\"answered\",\"class\":\"java.lang.String\",\"text\":\"hello\"}\n\
     Outcomes: answered, no-channel (it has no RPC channel of this id), timed-out, left, failed with a reason, \
-    not-awaited (others were enough). Exit code 1 if fewer answered than --mode asks for.\n\n\
+    not-awaited (others were enough), and left-over with --left-over. Exit code 1 if fewer answered than --mode asks \
+    for.\n\n\
     Examples:\n  \
       clowder channel rpc --multicast 228.0.0.4:45564 --rpc-id 'localhost#/shop-map' --text ping\n  \
       clowder channel rpc --to 10.0.0.2:4000/0202… --rpc-id echo --text hello --mode first --timeout 0.5")]
@@ -194,6 +195,11 @@ pub(crate) struct RpcArgs {
     /// How long to wait for them, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub(crate) timeout: Duration,
+
+    /// Stay a member for so many seconds longer and show the answers that nobody waits for any more: those behind the
+    /// last one that was needed, and late ones. SIGTERM and Ctrl-C end that.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) left_over: Option<Duration>,
 
     /// Option bits of the question, as of `channel send`. Its processing is never waited for: an answer tells.
     #[arg(long, value_name = "N", default_value = "2", value_parser = send_options)]

@@ -119,7 +119,7 @@ fn up(chain: &Chain, message: Message) -> Result<Message, Malformed> {
 }
 
 fn message(options: i32, body: &Bytes) -> Message {
-    let id = MessageId(Bytes::from_static(&[0; 16]));
+    let id = MessageId([0; 16].into());
     Message { options, timestamp: 0, id, from: sender(), body: body.clone() }
 }
 

@@ -96,6 +96,11 @@ impl Process {
         }
     }
 
+    /// What it printed before its end and nobody has read.
+    pub(crate) fn rest(&self) -> Vec<String> {
+        self.stdout.iter().collect()
+    }
+
     pub(crate) fn log(&self) -> String {
         self.stderr.lock().expect("not poisoned").clone()
     }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::control::sleep_until;
-use super::env::{Env, compact, compact_id, now};
+use super::env::{Env, compact, now};
 use crate::channel::WeakChannel;
 use crate::leader::Leadership;
 use crate::metrics::{self, wire_label};
@@ -32,7 +32,7 @@ pub(crate) struct Coordination {
 impl Coordination {
     /// A message of another coordinator, as the chain recognised it.
     pub(crate) fn received(&self, message: &Message) {
-        if self.messages.try_send((compact_id(&message.from.id), message.body.clone())).is_err() {
+        if self.messages.try_send((message.from.id.clone(), message.body.clone())).is_err() {
             metrics::coordination_dropped();
         }
     }

@@ -237,7 +237,7 @@ impl Env {
         }
         gates.retain(|_, gate| gate.strong_count() > 0);
         let gate = Arc::new(Mutex::new(()));
-        gates.insert(compact_id(sender), Arc::downgrade(&gate));
+        gates.insert(sender.clone(), Arc::downgrade(&gate));
         gate
     }
 }
@@ -247,16 +247,11 @@ pub(crate) fn compact(member: &Member) -> Member {
     use bytes::Bytes;
     let copy = |bytes: &Bytes| if bytes.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(bytes) };
     Member {
-        id: compact_id(&member.id),
+        id: member.id.clone(),
         command: copy(&member.command),
         domain: copy(&member.domain),
         payload: copy(&member.payload),
         extension: copy(&member.extension),
         ..*member
     }
-}
-
-/// The same for an id.
-pub(crate) fn compact_id(id: &MemberId) -> MemberId {
-    MemberId { host: bytes::Bytes::copy_from_slice(&id.host), ..id.clone() }
 }

@@ -183,6 +183,7 @@ impl Inbound {
         let asking = batch.iter().filter(|(message, _)| asks(message)).count();
         let mut seq = self.acks.arrived(batch.len(), asking);
         let mut dedup = self.env.dedup.lock().unwrap_or_else(PoisonError::into_inner);
+        let shares_ids = self.env.chain.shares_ids();
         let mut arrivals = Vec::with_capacity(batch.len());
         let mut spent = 0;
         for (message, bytes) in batch {
@@ -192,7 +193,7 @@ impl Inbound {
                 self.acks.finished(place.map(|place| (place, Ack::Ok)), self.env.limits.deliveries_max);
             } else {
                 let ticket = Ticket { conn: self.acks.id, seq: place };
-                let id = self.env.chain.identity(&message);
+                let id = if shares_ids { dedup.id_of_piece(&message) } else { message.id.clone() };
                 match dedup.arrived(now, &message.from.id, &id, ticket) {
                     None => {
                         spent += bytes;

@@ -10,7 +10,6 @@ use clowder_proto::chain::Rejection;
 use clowder_proto::wire::MemberId;
 use tokio::sync::broadcast;
 
-use super::env::compact_id;
 use crate::metrics;
 
 const PAUSE: Duration = Duration::from_secs(60);
@@ -127,7 +126,7 @@ impl Refusals {
     pub(crate) fn rejected(&self, peer: Option<SocketAddr>, from: &MemberId, rejection: &Rejection) {
         metrics::rejected(rejection);
         let Rejection { interceptor, kind, .. } = *rejection;
-        let _ = self.events.send(Refusal::Message { peer, from: compact_id(from), interceptor, kind });
+        let _ = self.events.send(Refusal::Message { peer, from: from.clone(), interceptor, kind });
         let ip = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
         if self.may_log(Instant::now(), ip, kind) {
             tracing::warn!(?peer, %from, interceptor, kind, "dropped a message; further ones are counted for a minute");

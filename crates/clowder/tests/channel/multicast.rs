@@ -116,7 +116,7 @@ async fn without_multicast_membership_a_message_to_the_group_fails_at_every_targ
 async fn what_does_not_fit_one_datagram_to_the_group_fails() {
     let group = group();
     let ((from, _), (_to, mut inbox)) = (join(group).await, join(group).await);
-    let (id, body) = (MessageId(Bytes::from_static(&[0; 16])), Bytes::new());
+    let (id, body) = (MessageId([0; 16].into()), Bytes::new());
     let empty = Message { options: 0, timestamp: 0, id, from: from.local().plain(), body };
     let most = 65_507 - FRAME_OVERHEAD - empty.encoded_len();
     let options = SendOptions::NONE.multicast();

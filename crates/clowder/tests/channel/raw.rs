@@ -17,7 +17,7 @@ pub(crate) fn sender() -> Member {
 pub(crate) fn frame(id: u32, options: i32, body: &[u8]) -> Bytes {
     let mut bytes = [3; 16];
     bytes[..4].copy_from_slice(&id.to_be_bytes());
-    let id = MessageId(Bytes::copy_from_slice(&bytes));
+    let id = MessageId(bytes.into());
     Message { options, timestamp: 0, id, from: sender(), body: Bytes::copy_from_slice(body) }.encode_frame()
 }
 

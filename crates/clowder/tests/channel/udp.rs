@@ -168,7 +168,7 @@ async fn an_acknowledgement_belongs_to_the_message_whose_port_it_comes_to() {
 #[tokio::test]
 async fn what_does_not_fit_one_datagram_fails_with_the_limit() {
     let (from, (to, mut inbox)) = (node().await, receiver().await);
-    let (id, body) = (MessageId(Bytes::from_static(&[0; 16])), Bytes::new());
+    let (id, body) = (MessageId([0; 16].into()), Bytes::new());
     let empty = Message { options: 0, timestamp: 0, id, from: from.local().plain(), body };
     let most = 65_507 - FRAME_OVERHEAD - empty.encoded_len();
     let pending = from.submit([to.local()], vec![7; most], SendOptions::USE_ACK.udp());

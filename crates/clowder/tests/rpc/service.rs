@@ -85,7 +85,7 @@ fn said(event: MemberEvent, member: &Member) -> MemberMessage {
 }
 
 fn frame(from: &Member, serial: u8, body: Bytes) -> Bytes {
-    let id = MessageId(Bytes::copy_from_slice(&[serial; 16]));
+    let id = MessageId([serial; 16].into());
     Message { options: options::ASYNCHRONOUS, timestamp: 0, id, from: from.clone(), body }.encode_frame()
 }
 

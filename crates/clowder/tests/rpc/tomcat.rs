@@ -27,7 +27,7 @@ fn hex_bytes(hex: &str) -> Vec<u8> {
 
 /// The same message from this peer, with another id each time.
 fn from(peer: &RawPeer, serial: u8, message: Message) -> Bytes {
-    let id = MessageId(Bytes::copy_from_slice(&[serial; 16]));
+    let id = MessageId([serial; 16].into());
     Message { from: peer.member.clone(), id, ..message }.encode_frame()
 }
 

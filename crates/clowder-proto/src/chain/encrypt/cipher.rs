@@ -6,17 +6,13 @@ use std::hint::black_box;
 use aes::cipher::array::Array;
 use aes::cipher::block::{BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt};
 use aes::cipher::common::InnerIvInit;
-use aes::cipher::consts::U12;
 use aes::cipher::{Block, KeyInit};
 use aes::{Aes128, Aes192, Aes256};
-use aes_gcm::aead::{AeadInOut, Nonce, Tag};
-use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm};
 use des::TdesEde3;
 
 use super::algorithm::TAG_LEN;
+use super::gcm::Gcm;
 use super::{Algorithm, Key};
-
-type Aes192Gcm = AesGcm<Aes192, U12>;
 
 /// How blocks follow each other, in the modes that prove nothing.
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +23,7 @@ enum Chaining {
 }
 
 enum Schedule {
-    Gcm128(Aes128Gcm),
-    Gcm192(Aes192Gcm),
-    Gcm256(Aes256Gcm),
+    Gcm(Gcm),
     Aes128(Chaining, Aes128),
     Aes192(Chaining, Aes192),
     Aes256(Chaining, Aes256),
@@ -60,9 +54,7 @@ impl Cipher {
         };
         let schedule = match (algorithm, chaining, key.len()) {
             (Algorithm::DesEdeCbc, ..) => Schedule::DesEde(TdesEde3::new_from_slice(key).ok()?),
-            (_, None, 16) => Schedule::Gcm128(Aes128Gcm::new_from_slice(key).ok()?),
-            (_, None, 24) => Schedule::Gcm192(Aes192Gcm::new_from_slice(key).ok()?),
-            (_, None, _) => Schedule::Gcm256(Aes256Gcm::new_from_slice(key).ok()?),
+            (_, None, _) => Schedule::Gcm(Gcm::new(key)?),
             (_, Some(chaining), 16) => Schedule::Aes128(chaining, Aes128::new_from_slice(key).ok()?),
             (_, Some(chaining), 24) => Schedule::Aes192(chaining, Aes192::new_from_slice(key).ok()?),
             (_, Some(chaining), _) => Schedule::Aes256(chaining, Aes256::new_from_slice(key).ok()?),
@@ -80,9 +72,7 @@ impl Cipher {
     /// for the algorithm.
     pub(super) fn seal(&self, message: &mut Vec<u8>) -> Option<()> {
         match &self.schedule {
-            Schedule::Gcm128(cipher) => seal_gcm(cipher, message),
-            Schedule::Gcm192(cipher) => seal_gcm(cipher, message),
-            Schedule::Gcm256(cipher) => seal_gcm(cipher, message),
+            Schedule::Gcm(cipher) => cipher.seal(message),
             Schedule::Aes128(chaining, cipher) => seal_blocks(*chaining, cipher, message),
             Schedule::Aes192(chaining, cipher) => seal_blocks(*chaining, cipher, message),
             Schedule::Aes256(chaining, cipher) => seal_blocks(*chaining, cipher, message),
@@ -94,33 +84,13 @@ impl Cipher {
     /// of them is not to be known.
     pub(super) fn open(&self, message: &[u8]) -> Option<Vec<u8>> {
         match &self.schedule {
-            Schedule::Gcm128(cipher) => open_gcm(cipher, message),
-            Schedule::Gcm192(cipher) => open_gcm(cipher, message),
-            Schedule::Gcm256(cipher) => open_gcm(cipher, message),
+            Schedule::Gcm(cipher) => cipher.open(message),
             Schedule::Aes128(chaining, cipher) => open_blocks(*chaining, cipher, message),
             Schedule::Aes192(chaining, cipher) => open_blocks(*chaining, cipher, message),
             Schedule::Aes256(chaining, cipher) => open_blocks(*chaining, cipher, message),
             Schedule::DesEde(cipher) => open_blocks(Chaining::Cbc, cipher, message),
         }
     }
-}
-
-fn seal_gcm<C: AeadInOut>(cipher: &C, message: &mut Vec<u8>) -> Option<()> {
-    let (iv, plain) = message.split_at_mut_checked(size_of::<Nonce<C>>())?;
-    let iv: &Nonce<C> = (&*iv).try_into().ok()?;
-    let tag = cipher.encrypt_inout_detached(iv, &[], plain.into()).ok()?;
-    message.extend_from_slice(&tag);
-    Some(())
-}
-
-fn open_gcm<C: AeadInOut>(cipher: &C, message: &[u8]) -> Option<Vec<u8>> {
-    let (iv, sealed) = message.split_at_checked(size_of::<Nonce<C>>())?;
-    let (sealed, tag) = sealed.split_at_checked(sealed.len().checked_sub(size_of::<Tag<C>>())?)?;
-    let iv: &Nonce<C> = iv.try_into().ok()?;
-    let tag: &Tag<C> = tag.try_into().ok()?;
-    let mut plain = sealed.to_vec();
-    cipher.decrypt_inout_detached(iv, &[], plain.as_mut_slice().into(), tag).ok()?;
-    Some(plain)
 }
 
 /// Java pads in every mode but GCM, also where the mode itself needs no whole blocks.

@@ -10,6 +10,7 @@
 mod algorithm;
 mod cipher;
 mod config;
+mod gcm;
 mod generation;
 mod health;
 mod key;
@@ -174,7 +175,8 @@ impl Encrypt {
             let mut secret = [0; 8];
             (cx.random)(&mut secret);
             let (width, count_max) = self.replay_window;
-            Window::new(width, count_max, cx.now.wall_ms(), u64::from_le_bytes(secret))
+            let is_sealed = self.algorithm.is_authenticated();
+            Window::new(width, count_max, is_sealed, cx.now.wall_ms(), u64::from_le_bytes(secret))
         });
         work(window)
     }

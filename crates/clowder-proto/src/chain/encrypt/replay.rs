@@ -4,9 +4,13 @@
 //! number of nonces is remembered, for all senders together: who the sender is stands outside of the encrypted part.
 //! What is forgotten leaves a floor behind: nothing that is not later than it is accepted any more.
 //!
+//! The nonces of one millisecond are a set of their own, which is small, near, and forgotten whole. That is enough where
+//! time stamp and nonce are sealed together, so that a copy has both. Where anybody can change the time of a message, its
+//! nonce is looked for in all of them.
+//!
 //! Invariant: at most `count_max` nonces are held, and none is accepted twice, whatever the clock does.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 
 use crate::secret_hash::Secret;
 
@@ -33,16 +37,30 @@ pub(super) struct Window {
     width: i64,
     count_max: usize,
     floor: i64,
-    seen: HashSet<u128, Secret>,
-    /// The same nonces by time, in the order of arrival. Most messages meet their own millisecond's list, or begin it.
-    by_time: BTreeMap<i64, VecDeque<u128>>,
+    /// By time stamp.
+    seen: BTreeMap<i64, Millisecond>,
+    /// The nonces of all times, if time stamps can be changed.
+    everywhere: Option<HashSet<u128, Secret>>,
+    /// How many messages count as remembered.
+    count: usize,
+    secret: Secret,
+}
+
+/// The nonces of one millisecond.
+#[derive(Debug)]
+struct Millisecond {
+    nonces: HashSet<u128, Secret>,
+    /// How many of them count: Tomcat forgets one at a time. From the first one on the floor refuses them all.
+    count: usize,
 }
 
 impl Window {
-    /// Nothing seen. `secret` is random and stays within this process.
-    pub(super) fn new(width: i64, count_max: usize, now: i64, secret: u64) -> Window {
-        let floor = now.saturating_sub(width);
-        Window { width, count_max, floor, seen: HashSet::with_hasher(Secret(secret)), by_time: BTreeMap::new() }
+    /// Nothing seen. `is_sealed`: nobody can change the time of a message. `secret` is random and stays within this
+    /// process.
+    pub(super) fn new(width: i64, count_max: usize, is_sealed: bool, now: i64, secret: u64) -> Window {
+        let (floor, secret) = (now.saturating_sub(width), Secret(secret));
+        let everywhere = (!is_sealed).then(|| HashSet::with_hasher(secret));
+        Window { width, count_max, floor, seen: BTreeMap::new(), everywhere, count: 0, secret }
     }
 
     /// The time is within the window.
@@ -62,31 +80,43 @@ impl Window {
         if time <= self.floor {
             return Err(Refused::Forgotten);
         }
-        if !self.seen.insert(nonce) {
+        if self.everywhere.as_mut().is_some_and(|everywhere| !everywhere.insert(nonce)) {
             return Err(Refused::Replayed);
         }
-        self.by_time.entry(time).or_default().push_back(nonce);
-        if self.seen.len() > self.count_max {
+        let empty = || Millisecond { nonces: HashSet::with_hasher(self.secret), count: 0 };
+        let millisecond = self.seen.entry(time).or_insert_with(empty);
+        if !millisecond.nonces.insert(nonce) {
+            return Err(Refused::Replayed);
+        }
+        millisecond.count += 1;
+        self.count += 1;
+        if self.count > self.count_max {
             self.forget_first(i64::MAX);
         }
         // Two for each new one, so that what a burst left behind goes without a pause.
         for _ in 0..2 {
-            if self.seen.len() > KEPT_MIN {
+            if self.count > KEPT_MIN {
                 self.forget_first(now.saturating_sub(self.width).saturating_sub(1));
             }
         }
         Ok(())
     }
 
-    /// Forget the earliest if it is no later than `limit`; among equals the first that came.
+    /// Forget one of the earliest if it is no later than `limit`.
     fn forget_first(&mut self, limit: i64) {
-        let Some(mut earliest) = self.by_time.first_entry().filter(|earliest| *earliest.key() <= limit) else { return };
-        if let Some(nonce) = earliest.get_mut().pop_front() {
-            self.seen.remove(&nonce);
-        }
+        let Some(mut earliest) = self.seen.first_entry().filter(|earliest| *earliest.key() <= limit) else { return };
         self.floor = self.floor.max(*earliest.key());
-        if earliest.get().is_empty() {
+        self.count -= 1;
+        let millisecond = earliest.get_mut();
+        millisecond.count -= 1;
+        let forgotten = std::mem::replace(&mut millisecond.nonces, HashSet::with_hasher(self.secret));
+        if millisecond.count == 0 {
             earliest.remove();
+        }
+        if let Some(everywhere) = &mut self.everywhere {
+            for nonce in &forgotten {
+                everywhere.remove(nonce);
+            }
         }
     }
 }
@@ -101,10 +131,10 @@ mod tests {
     const NOW: i64 = 1_700_000_000_000;
 
     fn window(count_max: usize) -> Window {
-        Window::new(10_000, count_max, NOW, 7)
+        Window::new(10_000, count_max, true, NOW, 7)
     }
 
-    /// Tomcat's rules, word for word, without a thought for speed.
+    /// Tomcat's rules, without a thought for speed; only that nonces which the floor makes useless are forgotten.
     struct Model {
         count_max: usize,
         floor: i64,
@@ -113,7 +143,7 @@ mod tests {
 
     impl Model {
         fn admit(&mut self, now: i64, time: i64, nonce: u128) -> bool {
-            let known = self.seen.iter().any(|(_, other)| *other == nonce);
+            let known = self.seen.iter().any(|(other, it)| *it == nonce && *other > self.floor);
             if time < now - 10_000 || time > now + 10_000 || time <= self.floor || known {
                 return false;
             }
@@ -163,7 +193,7 @@ mod tests {
         for nonce in 0..20_000_u128 {
             let now = NOW + nonce as i64;
             window.admit(now, now, nonce).unwrap();
-            assert!(window.seen.len() <= 10_002, "{}", window.seen.len());
+            assert!(window.count <= 10_002, "{}", window.count);
         }
         // A burst goes as time goes on, two for each that comes.
         for nonce in 100_000..150_000 {
@@ -172,9 +202,9 @@ mod tests {
         for nonce in 200_000..260_000_u128 {
             window.admit(NOW + 40_000, NOW + 40_000, nonce).unwrap();
         }
-        assert!(window.seen.len() <= 60_001, "{}", window.seen.len());
-        let listed: usize = window.by_time.values().map(VecDeque::len).sum();
-        assert_eq!(listed, window.seen.len());
+        assert!(window.count <= 60_001, "{}", window.count);
+        let counted: usize = window.seen.values().map(|millisecond| millisecond.count).sum();
+        assert_eq!(counted, window.count);
     }
 
     #[test]
@@ -195,15 +225,15 @@ mod tests {
             count_max in 1..20_usize,
             messages in prop::collection::vec((-50..50_i64, -10_050..10_050_i64, 0..60_u128), 0..200),
         ) {
-            let mut window = window(count_max);
+            let mut window = Window::new(10_000, count_max, false, NOW, 7);
             let mut model = Model { count_max, floor: NOW - 10_000, seen: Vec::new() };
             for (step, offset, nonce) in messages {
                 // Few different times, so that many are equal; the clock goes both ways.
                 let (now, time) = (NOW + step * 100, NOW + step * 100 + offset / 500 * 500);
                 let expected = model.admit(now, time, nonce);
                 prop_assert_eq!(window.admit(now, time, nonce).is_ok(), expected);
-                prop_assert!(window.seen.len() <= count_max);
-                prop_assert_eq!((window.floor, window.seen.len()), (model.floor, model.seen.len()));
+                prop_assert!(window.count <= count_max);
+                prop_assert_eq!((window.floor, window.count), (model.floor, model.seen.len()));
             }
         }
 
@@ -224,7 +254,8 @@ mod tests {
                 if window.admit(NOW + clock, time, nonce).is_ok() {
                     prop_assert!(accepted.insert(nonce), "{} again", nonce);
                 }
-                prop_assert!(window.seen.len() <= count_max);
+                let held: usize = window.seen.values().map(|millisecond| millisecond.nonces.len()).sum();
+                prop_assert!(held <= window.count && window.count <= count_max);
             }
         }
     }

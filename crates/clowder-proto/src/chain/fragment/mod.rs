@@ -101,7 +101,8 @@ impl Interceptor for Fragment {
         match body.last() {
             None => return Err(rejection("no_flag")),
             Some(&WHOLE) => {
-                arrival.message.body = body.slice(..body.len() - 1);
+                let length = body.len() - 1;
+                arrival.message.body.truncate(length);
                 above.pass(cx, arrival);
                 return Ok(());
             }

@@ -7,14 +7,13 @@ use std::time::Instant;
 
 use super::sender::{Numbers, Tally};
 use super::{OrderConfig, rejection};
-use crate::chain::held::{cost, detached_id, lock};
+use crate::chain::held::{cost, lock};
 use crate::chain::{Arrival, Flush, Rejection};
 use crate::wire::{MemberId, MessageId};
 
 /// One sender. Its lock is never held while a message is passed on.
 #[derive(Debug)]
 pub(super) struct Sender {
-    /// Keeps no receive buffer.
     id: MemberId,
     numbers: Mutex<Numbers>,
 }
@@ -73,7 +72,7 @@ impl Incoming {
             let silent = idle.min_by_key(|(since, _)| *since).map(|(_, id)| id.clone());
             senders.remove(&silent.ok_or(rejection("too_many_senders"))?);
         }
-        let sender = Sender { id: detached_id(id), numbers: Mutex::new(Numbers::new(now)) };
+        let sender = Sender { id: id.clone(), numbers: Mutex::new(Numbers::new(now)) };
         let sender = Arc::new(sender);
         senders.insert(sender.id.clone(), sender.clone());
         Ok(sender)

@@ -102,8 +102,11 @@ impl Interceptor for Order {
         let targets = below.targets();
         let indices = parcel.targets.indices(targets.len());
         let numbers = self.outgoing.next(cx.now.mono, &targets[indices.clone()]);
+        let mut whole = Some(parcel.draft);
         for (index, number) in indices.clone().zip(&numbers) {
-            let mut draft = parcel.draft.clone();
+            // The last one takes it along.
+            let draft = if index + 1 < indices.end { whole.clone() } else { whole.take() };
+            let Some(mut draft) = draft else { break };
             draft.body.append(&number.to_be_bytes());
             if let Err(refusal) = below.pass(cx, Parcel { draft, targets: Targets::One(index) }) {
                 // Nothing of this is sent: a gap would make every receiver wait.
@@ -122,7 +125,8 @@ impl Interceptor for Order {
         let body = &arrival.message.body;
         let Some((_, number)) = body.split_last_chunk::<NUMBER>() else { return Err(rejection("no_number")) };
         let number = i32::from_be_bytes(*number);
-        arrival.message.body = body.slice(..body.len() - NUMBER);
+        let length = body.len() - NUMBER;
+        arrival.message.body.truncate(length);
         let sender = self.incoming.sender(cx.now.mono, &arrival.message.from.id)?;
         if sender.takes_next(cx.now.mono, number, &arrival.message.id) {
             above.pass(cx, arrival);

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use crate::chain::held::{detached_id, lock};
+use smallvec::SmallVec;
+
+use crate::chain::held::lock;
 use crate::wire::MemberId;
 
 #[derive(Debug)]
@@ -26,7 +28,7 @@ impl Outgoing {
     }
 
     /// The next number for each of `targets`.
-    pub(super) fn next(&self, now: Instant, targets: &[MemberId]) -> Vec<i32> {
+    pub(super) fn next(&self, now: Instant, targets: &[MemberId]) -> SmallVec<[i32; 4]> {
         let mut counters = lock(&self.counters);
         let mut next = |target: &MemberId| {
             if let Some(counter) = counters.get_mut(target) {
@@ -39,7 +41,7 @@ impl Outgoing {
                 let silent = counters.iter().min_by_key(|(_, counter)| counter.used).map(|(id, _)| id.clone());
                 silent.and_then(|silent| counters.remove(&silent));
             }
-            counters.insert(detached_id(target), Counter { last: 1, used: now });
+            counters.insert(target.clone(), Counter { last: 1, used: now });
             1
         };
         targets.iter().map(&mut next).collect()

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::Now;
 use crate::chain::{Body, Chain, ChainConfig, Context, Draft, Flush, FollowUp, LayerConfig, Plan, Sink};
-use crate::wire::{Ack, Member, Message};
+use crate::wire::{Ack, Member, Message, MessageId};
 
 struct Random(u64);
 
@@ -83,7 +83,7 @@ struct Net {
     wanted: BTreeMap<Sent, Vec<usize>>,
     /// Some of it did not get through, to this target.
     failed: BTreeSet<(Sent, usize)>,
-    seen: HashSet<(usize, usize, Bytes, Bytes)>,
+    seen: HashSet<(usize, usize, MessageId, Bytes)>,
     delivered: BTreeMap<(usize, usize), Vec<u32>>,
     flushed: usize,
 }
@@ -239,7 +239,7 @@ impl Net {
 
     fn packet(&mut self, shipment: usize, parcel: usize, to: usize, message: Message) {
         let sent = self.shipments[shipment].sent;
-        let key = (to, sent.0, message.id.0.clone(), message.body.clone());
+        let key = (to, sent.0, message.id.clone(), message.body.clone());
         if self.faults.dedup && !self.seen.insert(key) {
             return;
         }

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 pub use config::TwoPhaseConfig;
 
@@ -49,7 +49,7 @@ impl TwoPhase {
     pub fn confirmed(message: &Message) -> Option<MessageId> {
         let body = &message.body;
         let id = body.strip_prefix(&BEGIN)?.strip_suffix(&END)?;
-        (id.len() == message.id.0.len()).then(|| MessageId(Bytes::copy_from_slice(id)))
+        (id.len() == message.id.0.len()).then(|| MessageId(id.into()))
     }
 
     fn applies(&self, options: i32) -> bool {

@@ -96,7 +96,7 @@ impl Store {
                 if self.waiting.len() - self.messages >= self.config.messages_max {
                     self.forget_oldest_confirmation();
                 }
-                self.put(now, key.detached(), Half::Confirmation, 0);
+                self.put(now, key.clone(), Half::Confirmation, 0);
                 Ok(None)
             }
         }
@@ -104,7 +104,7 @@ impl Store {
 
     fn delivered(&mut self, now: Instant, key: &Key) {
         self.delivered += 1;
-        self.done.insert(now, key.detached());
+        self.done.insert(now, key.clone());
     }
 
     fn forget_oldest_confirmation(&mut self) {

@@ -1,3 +1,5 @@
+use bytes::Bytes;
+
 use super::*;
 use crate::chain::tests::node::{Node, configured, delivered, draft, member, rejected, sent, text, vector_member};
 use crate::chain::tests::vectors::{unhex, unhex_all, vector, vectors};
@@ -65,7 +67,8 @@ fn every_recorded_sequence_is_delivered_as_by_tomcat() {
                 expected = vec![Bytes::from_static(b"payload")];
             }
             assert_eq!(delivered(&sink), expected, "{name}");
-            let ids: Vec<Bytes> = sink.arrivals.iter().map(|arrival| arrival.message.id.0.clone()).collect();
+            let ids: Vec<Bytes> =
+                sink.arrivals.iter().map(|arrival| Bytes::copy_from_slice(&arrival.message.id.0)).collect();
             if !outcome["delivered_unique_id_hex"].is_null() {
                 assert_eq!(ids, [unhex(&outcome["delivered_unique_id_hex"])], "{name}");
             }

@@ -153,7 +153,7 @@ fn an_unreachable_member_is_skipped_and_stays_in_the_list() {
     let made = Message {
         options: options::USE_ACK,
         timestamp: start().wall_ms(),
-        id: MessageId(Bytes::from_static(&[0x11; 16])),
+        id: MessageId([0x11; 16].into()),
         from: named('B'),
         body: next.body,
     };

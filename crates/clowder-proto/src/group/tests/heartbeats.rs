@@ -119,7 +119,7 @@ fn addresses_that_cannot_be_connected_to_are_refused() {
     let mut world = World::new(multicast());
     let at = |addr: &str| Member::new(addr.parse().unwrap(), [2; 16]);
     let mut odd = member(2, 2);
-    odd.id.host = Bytes::from_static(&[1, 2, 3, 4, 5]);
+    odd.id.host = [1, 2, 3, 4, 5].into();
     for record in [at("0.0.0.0:4000"), at("10.0.0.2:0"), at("228.0.0.4:4000"), at("[::]:4000"), odd] {
         world.hear(&record);
         assert_eq!(world.outs.dropped.pop(), Some(DropCause::Unusable), "{record}");

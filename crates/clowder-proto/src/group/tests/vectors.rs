@@ -27,7 +27,7 @@ fn member_a() -> Member {
 
 /// At the time and with the id of the vectors; the age of the sender is 123456 there.
 fn frame(notice: Notice, options: i32) -> Bytes {
-    let id = MessageId(Bytes::from_static(&[0x11; 16]));
+    let id = MessageId([0x11; 16].into());
     let made = notice.message(start(), member_a(), options, [0x11; 16]).encode_frame();
     // The ids of the vectors lack the version bits that every real id has.
     let real = MessageId::from_random([0x11; 16]).0;

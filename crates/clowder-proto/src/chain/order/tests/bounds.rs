@@ -73,5 +73,5 @@ fn members_sent_to_are_bounded() {
         order.outgoing.next(now + Duration::from_millis(millis), &[member(last).id]);
     }
     assert_eq!(order.outgoing.len(), 2);
-    assert_eq!(order.outgoing.next(now, &[member(1).id]), [4]);
+    assert_eq!(order.outgoing.next(now, &[member(1).id])[..], [4]);
 }
