@@ -27,7 +27,10 @@ const STACKS: &[&[&str]] = &[
 /// Of a hundred worlds, so many have nothing but the place of a coordinator in their chain, if that.
 const PLAIN: u32 = 20;
 /// No layer holds a message for longer than this; less than the phase without faults lasts.
-pub(crate) const EXPIRE_MAX: Duration = Duration::from_secs(7);
+pub(crate) const EXPIRE_MAX: Duration = Duration::from_secs(13);
+/// What waits for its other part waits for longer than that can be under way, held by a lower layer included: who sent it
+/// was told that it is there. In milliseconds.
+const EXPIRE_MIN: u64 = 11_000;
 /// Longer than a message is under way, with the clocks of two nodes as far apart as they get.
 const REPLAY_WINDOW: &str = "30000";
 /// Some worlds hold no more than this, which a few messages fill.
@@ -147,10 +150,10 @@ fn layer(name: &str, held_bytes_max: usize, rng: &mut fastrand::Rng) -> LayerCon
             set("forwardExpired", if rng.u8(..4) > 0 { "true" } else { "false" });
         }
         "fragment" => {
-            set("expire", &rng.u64(3000..expire_max).to_string());
+            set("expire", &rng.u64(EXPIRE_MIN..expire_max).to_string());
             set("maxSize", &rng.u64(120..900).to_string());
         }
-        "two-phase" => set("expire", &rng.u64(3000..expire_max).to_string()),
+        "two-phase" => set("expire", &rng.u64(EXPIRE_MIN..expire_max).to_string()),
         "encrypt" => {
             set("encryptionAlgorithm", "AES/GCM/NoPadding");
             set("encryptionKey", "00112233445566778899aabbccddeeff");
