@@ -16,7 +16,7 @@ impl World {
             return;
         }
         let node = self.rng.usize(..self.nodes.len());
-        match self.rng.u8(..12) {
+        match self.rng.u8(..13) {
             0 | 1 if self.settings.crashes => self.kill(node),
             2..5 if self.nodes[node].process.is_none() => self.boot(node),
             5 | 6 if self.settings.partitions => {
@@ -32,11 +32,18 @@ impl World {
                     self.break_connection(key);
                 }
             }
+            11 => self.step_clock(node),
             _ => self.disturb(node),
         }
         let most = u64::try_from(self.settings.fault_pause.as_millis()).expect("a short time");
         let pause = Duration::from_millis(self.rng.u64(10..=10 + most));
         self.later(pause, Event::Fault);
+    }
+
+    /// The wall clock of a node jumps, forwards or back. Its other clock never does.
+    fn step_clock(&mut self, node: usize) {
+        let most = i64::try_from(self.settings.clock_step.as_millis()).expect("a short time");
+        self.nodes[node].clock = self.rng.i64(-most..=most);
     }
 
     fn any_connection(&mut self) -> Option<Key> {
@@ -59,6 +66,7 @@ impl World {
     /// Everything works from now on, and some of the dead come back, at once or one after the other.
     pub(crate) fn calm_down(&mut self) {
         self.calm = true;
+        self.history.calm_since = Some(self.now.mono);
         self.network.cut.clear();
         let mut after = Duration::ZERO;
         for node in 0..self.nodes.len() {

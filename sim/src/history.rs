@@ -4,21 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use bytes::Bytes;
-use clowder_proto::link::Outcome;
-use clowder_proto::wire::{MemberId, MessageId, ShortBytes};
+use clowder_proto::chain::Rejection;
+use clowder_proto::election::AgreedView;
+use clowder_proto::link::{Order, Outcome};
+use clowder_proto::wire::{MemberId, MessageId, ShortBytes, options};
 
 use crate::Who;
 
 /// What a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Of the application.
     Application,
     /// Of the session manager.
     Session,
+    /// Of the coordinator.
+    Election,
 }
 
-/// A message as its sender gave it to the links.
+/// A message as its sender gave it to its chain.
 #[derive(Clone, Debug)]
 pub struct Sent {
     /// By whom.
@@ -27,12 +31,26 @@ pub struct Sent {
     pub at: Instant,
     /// Of what.
     pub kind: Kind,
-    /// The peers acknowledge it.
-    pub acked: bool,
+    /// Its options say how it is acknowledged.
+    pub options: i32,
+    /// What it must not overtake.
+    pub order: Order,
     /// What it says.
     pub body: Bytes,
     /// What its sender was told, by target.
     pub outcomes: BTreeMap<MemberId, Vec<Outcome>>,
+}
+
+impl Sent {
+    /// Its sender waits for an acknowledgement.
+    pub fn is_acked(&self) -> bool {
+        self.options & options::USE_ACK != 0
+    }
+
+    /// And that comes after the message was processed, with the outcome.
+    pub fn is_acked_after(&self) -> bool {
+        options::ack_after(self.options)
+    }
 }
 
 /// A listener had a message.
@@ -44,12 +62,37 @@ pub struct Arrival {
     pub at: Instant,
     /// Who had it.
     pub receiver: Who,
-    /// For whom it was meant: another life of the same node, perhaps.
-    pub target: MemberId,
+    /// For whom its connection was meant: another life of the same node, perhaps. `None`: the chain held it, and its
+    /// sender was answered when it came.
+    pub target: Option<MemberId>,
     /// What it said.
     pub body: Bytes,
     /// The listener failed.
     pub refused: bool,
+}
+
+/// A chain did not let a message through.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    /// Index in `History::sent`, if it was of a message that is known.
+    pub message: Option<usize>,
+    /// Whose chain.
+    pub receiver: Who,
+    /// Why.
+    pub rejection: Rejection,
+}
+
+/// What a process was told of its leader.
+#[derive(Clone, Debug)]
+pub struct Led {
+    /// Who was told.
+    pub who: Who,
+    /// When.
+    pub at: Instant,
+    /// What was agreed.
+    pub view: AgreedView,
+    /// The leader was the process itself or one of the members that it saw.
+    pub seen: bool,
 }
 
 /// An attribute that a request wrote. Each name is written once.
@@ -69,6 +112,17 @@ pub struct History {
     /// Messages in the order of sending.
     pub sent: Vec<Sent>,
     by_id: BTreeMap<ShortBytes, usize>,
+    /// Of which message a frame with this id is.
+    frames: BTreeMap<ShortBytes, usize>,
+    /// A frame of the message came to the chain of a process of this node, which did not refuse it, or not before the
+    /// acknowledgement.
+    pub reached: BTreeSet<(usize, usize)>,
+    /// By chains.
+    pub rejected: Vec<Rejected>,
+    /// Views of coordinators.
+    pub led: Vec<Led>,
+    /// When the faults ended.
+    pub calm_since: Option<Instant>,
     /// In the order of processing.
     pub arrivals: Vec<Arrival>,
     /// When a process died.
@@ -84,7 +138,7 @@ pub struct History {
 }
 
 impl History {
-    /// A message goes to the links. Returns its index.
+    /// A message goes to the chain. Returns its index.
     pub(crate) fn sent(&mut self, id: &MessageId, sent: Sent) -> usize {
         self.by_id.insert(id.0.clone(), self.sent.len());
         self.sent.push(sent);
@@ -98,6 +152,23 @@ impl History {
     pub(crate) fn arrived(&mut self, id: &MessageId, arrival: Arrival) {
         let message = self.by_id.get(&id.0).copied();
         self.arrivals.push(Arrival { message, ..arrival });
+    }
+
+    /// A frame of the message leaves, with this id.
+    pub(crate) fn framed(&mut self, id: &MessageId, message: usize) {
+        self.frames.entry(id.0.clone()).or_insert(message);
+    }
+
+    /// A frame with this id came, and the chain took it or not.
+    pub(crate) fn taken(&mut self, id: &MessageId, receiver: Who, rejection: Option<Rejection>) {
+        let message = self.frames.get(&id.0).copied();
+        let answered = message.is_some_and(|message| options::ack_before(self.sent[message].options));
+        if let Some(message) = message.filter(|_| rejection.is_none() || answered) {
+            self.reached.insert((message, receiver.node));
+        }
+        if let Some(rejection) = rejection {
+            self.rejected.push(Rejected { message, receiver, rejection });
+        }
     }
 
     /// Something that must never be so.

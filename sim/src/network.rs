@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     pub(crate) target: MemberId,
     /// The process that accepted it.
     pub(crate) accepted: Option<Who>,
+    /// Its maker has given it up: nothing more leaves, and nothing comes back.
+    orphaned: bool,
     forward: Pipe,
     backward: Pipe,
 }
@@ -49,6 +51,20 @@ impl Connection {
             Direction::Forward => &mut self.forward.chunks,
             Direction::Backward => &mut self.backward.chunks,
         }
+    }
+
+    /// Its maker gives it up, and what is under way to the other end still comes. Returns when the last of it does;
+    /// `None`: there is nothing.
+    pub(crate) fn orphan(&mut self) -> Option<Instant> {
+        let comes = self.accepted.is_some() && !self.orphaned && !self.forward.chunks.is_empty();
+        self.orphaned |= comes;
+        self.backward.chunks.clear();
+        comes.then_some(self.forward.last)
+    }
+
+    /// Something is still to come on a connection that was given up.
+    pub(crate) fn is_under_way(&self) -> bool {
+        !self.forward.chunks.is_empty()
     }
 }
 
@@ -71,7 +87,8 @@ impl Network {
 
     pub(crate) fn begin(&mut self, now: Instant, key: Key, target: MemberId) {
         let pipe = || Pipe { chunks: VecDeque::new(), last: now };
-        self.connections.insert(key, Connection { target, accepted: None, forward: pipe(), backward: pipe() });
+        self.connections
+            .insert(key, Connection { target, accepted: None, orphaned: false, forward: pipe(), backward: pipe() });
     }
 
     /// Bytes leave. Returns when they arrive; `None`: the connection is no more.
@@ -83,7 +100,7 @@ impl Network {
         chunk: Bytes,
         delay: Duration,
     ) -> Option<Instant> {
-        let connection = self.connections.get_mut(&key)?;
+        let connection = self.connections.get_mut(&key).filter(|connection| !connection.orphaned)?;
         let pipe = match direction {
             Direction::Forward => &mut connection.forward,
             Direction::Backward => &mut connection.backward,

@@ -1,5 +1,7 @@
 //! A whole run: faults, calm, judgement.
 
+use std::ops::Range;
+
 use crate::checkers::{self, Violation};
 use crate::{Settings, World};
 
@@ -41,15 +43,31 @@ pub fn run(settings: Settings) -> Report {
     }
 }
 
-/// The seeds of a test: these, or the one that the environment names.
-pub fn seeds(range: std::ops::Range<u64>) -> std::ops::Range<u64> {
-    match std::env::var("CLOWDER_SIM_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None => range,
+/// The seeds of a test: these, or the one that `CLOWDER_SIM_SEED` names, or those that it names as `FIRST..END`.
+pub fn seeds(range: Range<u64>) -> Range<u64> {
+    std::env::var("CLOWDER_SIM_SEED").ok().and_then(|text| named(&text)).unwrap_or(range)
+}
+
+fn named(text: &str) -> Option<Range<u64>> {
+    match text.split_once("..") {
+        Some((first, end)) => Some(first.parse().ok()?..end.parse().ok()?),
+        None => text.parse().ok().map(|seed| seed..seed + 1),
     }
 }
 
 /// How to see a failed run of a test in `tests/cluster.rs` again.
 pub fn replay_command(test: &str, seed: u64) -> String {
     format!("CLOWDER_SIM_SEED={seed} cargo test -p clowder-sim --test cluster -- --include-ignored {test}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_seed_or_many_are_named() {
+        assert_eq!(named("7"), Some(7..8));
+        assert_eq!(named("10..20"), Some(10..20));
+        assert_eq!((named(""), named("1..x")), (None, None));
+    }
 }

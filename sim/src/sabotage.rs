@@ -22,6 +22,18 @@ pub enum Sabotage {
     UnrecordedInputs,
     /// One node does not hear datagrams.
     Deaf,
+    /// Receivers tell copies by their id, also where the pieces of one message share it.
+    TakesPiecesForCopies,
+    /// A message with the order of its sender is handed on when its connection's task comes to it.
+    IgnoresGates,
+    /// What has waited for long enough goes on waiting.
+    HoldsForEver,
+    /// The layers hold four times as much as is allowed.
+    HoldsTooMuch,
+    /// Everybody commits, whoever has the message.
+    CommitsRegardless,
+    /// The coordinator of one node acknowledges what others send and does not look at it.
+    ElectsAlone,
     /// One message in twenty has another body than its sender gave it.
     CorruptsBodies,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clowder_proto::link::LinkConfig;
 use clowder_proto::session::{Replication, SessionsConfig};
 
-use crate::Sabotage;
+use crate::{Layers, Sabotage};
 
 /// One run. Everything else follows from it.
 #[derive(Clone, Debug)]
@@ -36,6 +36,14 @@ pub struct Settings {
     pub together: bool,
     /// Of every link.
     pub link: LinkConfig,
+    /// Messages to a node use several connections, as those to a Tomcat do, and only those with one key stay in order.
+    pub lanes: bool,
+    /// What is under way on a connection that its maker gave up can still arrive, after what is sent again.
+    pub lingers: bool,
+    /// Clocks on the wall jump, to this far from the true time.
+    pub clock_step: Duration,
+    /// Of every chain, and the coordinator.
+    pub layers: Layers,
     /// What is broken on purpose.
     pub sabotage: Sabotage,
 }
@@ -44,10 +52,13 @@ impl Settings {
     /// What a run with this seed is like.
     pub fn from_seed(seed: u64) -> Settings {
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x5e77_1265);
+        let layers = Layers::draw(&mut rng);
+        // Room for the pieces of a large message, which wait together.
+        let small = if layers.cuts() { 60_000 } else { 6_000 };
         let link = LinkConfig {
             window: rng.usize(1..24),
             window_bytes: rng.usize(500..20_000),
-            queue_bytes_max: if rng.u8(..4) == 0 { 6_000 } else { 1 << 20 },
+            queue_bytes_max: if rng.u8(..4) == 0 { small } else { 1 << 20 },
             timeout: Duration::from_millis(rng.u64(1000..3000)),
             connect_timeout: Duration::from_millis(rng.u64(500..2000)),
             ..LinkConfig::default()
@@ -66,6 +77,10 @@ impl Settings {
             partitions: rng.u8(..4) > 0,
             together: rng.bool(),
             link,
+            lanes: rng.u8(..4) == 0,
+            lingers: rng.bool(),
+            clock_step: Duration::from_millis(rng.u64(0..5000)),
+            layers,
             sabotage: Sabotage::None,
         }
     }

@@ -22,6 +22,12 @@ impl Who {
         member
     }
 
+    /// Whose id it is.
+    pub fn of(id: &MemberId) -> Who {
+        let life = id.unique_id.last_chunk().map_or(0, |life| u32::from_be_bytes(*life));
+        Who { node: Who::node_of(id), life }
+    }
+
     /// The node with the address of this member.
     pub fn node_of(id: &MemberId) -> usize {
         usize::from(id.host[3]) - 1

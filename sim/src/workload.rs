@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use clowder_proto::link::Order;
 use clowder_proto::session::{JavaStr, Token, wire};
 use clowder_proto::wire::{Member, options};
 
@@ -161,7 +162,7 @@ impl World {
         self.processes().filter(holds).map(|process| process.who).collect()
     }
 
-    /// An application sends a message to everybody whom it sees.
+    /// An application sends a message to everybody whom it sees, or to some of them.
     pub(crate) fn message(&mut self) {
         if self.calm {
             return;
@@ -177,10 +178,16 @@ impl World {
             let app = App {
                 body: body.freeze(),
                 options: options::BYTE_MESSAGE | acks[self.rng.usize(..3)],
-                key: self.rng.bool().then(|| self.rng.u64(..4)),
+                order: match self.rng.u8(..4) {
+                    0 => Order::All,
+                    1 => Order::None,
+                    _ => Order::Keyed(self.rng.u64(..4)),
+                },
             };
+            let everybody = self.rng.bool();
             self.tell(who, |process, turn| {
-                let to: Vec<Member> = process.view.clone();
+                let mut to: Vec<Member> = process.view.clone();
+                to.retain(|_| everybody || turn.rng.u8(..4) > 0);
                 if !to.is_empty() {
                     process.send_app(turn, &to, app);
                 }

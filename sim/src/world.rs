@@ -46,6 +46,10 @@ pub(crate) enum Event {
     Writable(Key),
     Written(Key, usize),
     Bytes(Key, Direction),
+    /// The task of a connection to this process has a message to hand on.
+    Hand(Who, Key),
+    /// Nothing more leaves on a connection whose maker gave it up.
+    Drained(Key),
     Process(Who),
     Boot(usize),
     /// The next fault.
@@ -60,6 +64,8 @@ pub(crate) enum Event {
 pub(crate) struct Node {
     pub(crate) life: u32,
     pub(crate) process: Option<Process>,
+    /// Its wall clock is ahead of the true time by so many milliseconds.
+    pub(crate) clock: i64,
     /// When the process wants to be called.
     due: Option<Instant>,
     /// Whose connections end when this process does.
@@ -91,7 +97,7 @@ impl World {
     /// All nodes start at once.
     pub fn new(settings: Settings) -> World {
         let wall = UNIX_EPOCH + Duration::from_millis(1_700_000_000_000);
-        let node = |_| Node { life: 0, process: None, due: None, watched_by: BTreeSet::new() };
+        let node = |_| Node { life: 0, process: None, clock: 0, due: None, watched_by: BTreeSet::new() };
         let mut world = World {
             rng: fastrand::Rng::with_seed(settings.seed),
             now: Now { mono: Instant::now() + Duration::from_secs(1000), wall },
@@ -134,17 +140,30 @@ impl World {
         Duration::from_micros(self.rng.u64(50..=50 + u64::try_from(most).expect("a short time")))
     }
 
+    /// The time as a node's clocks tell it.
+    pub(crate) fn time_at(&self, node: usize) -> Now {
+        let by = Duration::from_millis(self.nodes[node].clock.unsigned_abs());
+        let wall = self.now.wall;
+        Now { wall: if self.nodes[node].clock < 0 { wall - by } else { wall + by }, ..self.now }
+    }
+
     /// The processes that run.
     pub(crate) fn processes(&self) -> impl Iterator<Item = &Process> {
         self.nodes.iter().filter_map(|node| node.process.as_ref())
     }
 
+    /// A layer of order, which is set to do so, forgot messages that it held for too long and had acknowledged.
+    pub(crate) fn forgot(&self) -> bool {
+        self.processes().chain(&self.buried).any(|process| process.counted("order", &["forgotten"]) > 0)
+    }
+
     /// One input of a process, and what follows from it. Nothing, if it does not run any more.
     pub(crate) fn tell(&mut self, who: Who, input: impl FnOnce(&mut Process, &mut Turn<'_>)) {
+        let now = self.time_at(who.node);
         let Some(process) = self.nodes[who.node].process.as_mut().filter(|process| process.who == who) else { return };
         let mut effects = Vec::new();
         let mut turn = Turn {
-            now: self.now,
+            now,
             rng: &mut self.rng,
             history: &mut self.history,
             effects: &mut effects,
@@ -152,6 +171,7 @@ impl World {
         };
         input(process, &mut turn);
         checkers::bounds::check(process, &self.settings, &mut self.history);
+        checkers::held::check_bounds(process, &self.settings, &mut self.history);
         self.nodes[who.node].due = process.deadline();
         for effect in effects {
             self.perform(who, effect);
@@ -161,7 +181,7 @@ impl World {
     pub(crate) fn boot(&mut self, node: usize) {
         self.nodes[node].life += 1;
         let who = Who { node, life: self.nodes[node].life };
-        let process = Process::new(who, self.rng.u64(..), &self.settings, self.now);
+        let process = Process::new(who, self.rng.u64(..), &self.settings, self.time_at(node));
         self.nodes[node].process = Some(process);
         self.tell(who, Process::settle);
     }
@@ -182,19 +202,51 @@ impl World {
         }
         let keys: Vec<Key> = self.network.connections.keys().copied().collect();
         for key in keys {
-            if key.from == who || self.network.connections[&key].accepted == Some(who) {
-                self.break_connection(key);
+            if self.network.connections[&key].accepted == Some(who) {
+                self.network.connections.remove(&key);
+                let delay = self.delay();
+                self.later(delay, Event::Lost(key, Cause::Lost));
+            } else if key.from == who {
+                self.abandon(key);
             }
         }
     }
 
-    /// What is under way on a connection is lost, and both ends hear of it.
+    /// A connection breaks, and both ends hear of it.
     pub(crate) fn break_connection(&mut self, key: Key) {
-        let Some(connection) = self.network.connections.remove(&key) else { return };
+        if !self.network.connections.contains_key(&key) {
+            return;
+        }
         let delay = self.delay();
         self.later(delay, Event::Lost(key, Cause::Lost));
-        if let Some(at) = connection.accepted {
+        self.abandon(key);
+    }
+
+    /// The maker of a connection is done with it. What is under way to the other end is lost, or comes all the same, as
+    /// a system sends what it took.
+    fn abandon(&mut self, key: Key) {
+        let Some(connection) = self.network.connections.get_mut(&key) else { return };
+        let delay = if self.settings.lingers && self.rng.bool() { connection.orphan() } else { None };
+        match delay {
+            Some(last) => self.at(last, Event::Drained(key)),
+            None => self.end_connection(key),
+        }
+    }
+
+    fn end_connection(&mut self, key: Key) {
+        if let Some(at) = self.network.connections.remove(&key).and_then(|connection| connection.accepted) {
+            let delay = self.delay();
             self.later(delay, Event::Ended { at, key });
+        }
+    }
+
+    /// All that was under way on an abandoned connection has come, or cannot come yet.
+    fn drained(&mut self, key: Key) {
+        let waits = self.network.connections.get_mut(&key).is_some_and(|connection| connection.is_under_way());
+        if waits {
+            self.later(RETRANSMIT, Event::Drained(key));
+        } else {
+            self.end_connection(key);
         }
     }
 
@@ -221,18 +273,17 @@ impl World {
                 let pause = Duration::from_micros(self.rng.u64(..100));
                 self.later(pause, Event::Writable(key));
             }
-            Effect::Close(key) => {
-                if let Some(at) = self.network.connections.remove(&key).and_then(|connection| connection.accepted) {
-                    let delay = self.delay();
-                    self.later(delay, Event::Ended { at, key });
-                }
-            }
+            Effect::Close(key) => self.abandon(key),
             Effect::Hangup(key) => {
                 self.network.connections.remove(&key);
                 let delay = self.delay();
                 self.later(delay, Event::Lost(key, Cause::Lost));
             }
             Effect::Acks(key, bytes) => self.transmit(key, Direction::Backward, bytes),
+            Effect::Hand(key) => {
+                let pause = Duration::from_micros(self.rng.u64(..2000));
+                self.later(pause, Event::Hand(who, key));
+            }
             Effect::Process => {
                 let most = u64::try_from(self.settings.processing.as_micros()).expect("a short time");
                 let time = Duration::from_micros(self.rng.u64(..=most));
@@ -334,6 +385,8 @@ impl World {
             Event::Writable(key) => self.writable(key),
             Event::Written(key, count) => self.tell(key.from, |process, turn| process.written(turn, key, count)),
             Event::Bytes(key, direction) => self.bytes(key, direction),
+            Event::Hand(who, key) => self.tell(who, |process, turn| process.hand(turn, key)),
+            Event::Drained(key) => self.drained(key),
             Event::Process(who) => self.tell(who, Process::process),
             Event::Boot(node) => self.boot(node),
             Event::Fault => self.fault(),

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
-use clowder_proto::chain::{Body, Context, Control as Place, Draft, FollowUp, Plan, Refusal};
+use clowder_proto::chain::{Body, Context, Control as Place, Draft, FollowUp, Plan, Refusal, Stage, Tally};
 use clowder_proto::link::{Failure, Order, Outcome};
 use clowder_proto::wire::{Member, MemberId};
 
@@ -92,8 +92,7 @@ impl Inner {
                     Ok(legs) => Planned::Many(Shipment {
                         inner: Arc::downgrade(self),
                         legs,
-                        // A Tomcat that handles two pieces of one message at a time may put them together twice.
-                        order: if plan.parcels.len() > 1 { together(order, &plan) } else { order },
+                        order: plan.order(order),
                         follow_ups: plan.follow_ups,
                         acked,
                         via,
@@ -168,14 +167,6 @@ impl Inner {
     }
 }
 
-/// The order of the frames of one message: one behind the other.
-fn together(order: Order, plan: &Plan) -> Order {
-    match (order, plan.parcels.first()) {
-        (Order::None, Some(first)) => Order::Keyed(u64::from_be_bytes(std::array::from_fn(|at| first.draft.id[at]))),
-        _ => order,
-    }
-}
-
 fn refused(refusal: &Refusal) {
     tracing::warn!(interceptor = refusal.interceptor, reason = refusal.reason, "a message cannot be sent");
 }
@@ -202,11 +193,9 @@ pub(crate) struct Shipment {
 pub(crate) type Done = Box<dyn FnOnce(Result<Receipt, SendError>) + Send>;
 
 /// What is known of the targets of a shipment and of what follows it.
-struct Tally {
+struct Ledger {
     members: Vec<Member>,
-    outcomes: Vec<Option<Outcome>>,
-    /// Shipments that are not finished.
-    open: usize,
+    tally: Tally,
     done: Option<Done>,
 }
 
@@ -224,17 +213,17 @@ pub(crate) struct Voyage {
 impl Shipment {
     /// `done` is called once, when all is known.
     pub(crate) fn set_out(self, inner: &Arc<Inner>, members: Vec<Member>, done: Done) -> Voyage {
-        let outcomes = vec![None; members.len()];
-        let tally = Tally { members: members.clone(), outcomes, open: 1, done: Some(done) };
-        self.embark(inner, members, Arc::new(Mutex::new(tally)))
+        let tally = Tally::new(members.len());
+        let ledger = Ledger { members: members.clone(), tally, done: Some(done) };
+        self.embark(inner, members, Arc::new(Mutex::new(ledger)))
     }
 
-    fn embark(self, inner: &Arc<Inner>, members: Vec<Member>, tally: Arc<Mutex<Tally>>) -> Voyage {
+    fn embark(self, inner: &Arc<Inner>, members: Vec<Member>, ledger: Arc<Mutex<Ledger>>) -> Voyage {
         let Shipment { inner: weak, legs, follow_ups, acked, order, via } = self;
         let routes: Vec<(usize, Range<usize>)> = legs.iter().map(|leg| (leg.parcel, leg.targets.clone())).collect();
         let count = routes.len();
-        let stage = Stage { inner: weak, routes, follow_ups, acked, order, via };
-        let then = Then::new(count, Box::new(move |outcomes| stage.arrived(&tally, &outcomes)));
+        let passage = Passage { inner: weak, stage: Stage { routes, follow_ups }, acked, order, via };
+        let then = Then::new(count, Box::new(move |outcomes| passage.arrived(&ledger, &outcomes)));
         if count == 0 {
             then.nothing();
         }
@@ -324,45 +313,28 @@ impl Voyage {
 }
 
 /// A shipment that is under way.
-struct Stage {
+struct Passage {
     inner: Weak<Inner>,
-    /// Parcel and targets of each leg.
-    routes: Vec<(usize, Range<usize>)>,
-    follow_ups: Vec<FollowUp>,
+    stage: Stage,
     acked: bool,
     order: Order,
     via: Via,
 }
 
-impl Stage {
+impl Passage {
     /// All legs have their outcome.
-    fn arrived(self, tally: &Arc<Mutex<Tally>>, outcomes: &[Outcome]) {
-        let mut state = tally.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((_, targets), outcome) in self.routes.iter().zip(outcomes) {
-            targets.clone().for_each(|target| state.merge(target, *outcome));
-        }
-        let members = state.members.clone();
-        let (next, given_up): (Vec<FollowUp>, Vec<FollowUp>) =
-            self.follow_ups.iter().cloned().partition(|follow_up| self.has_arrived(follow_up, outcomes));
-        for follow_up in given_up {
-            for target in follow_up.targets.indices(members.len()) {
-                state.merge(target, Outcome::Failed(Failure::NotCommitted));
-            }
-        }
-        state.open += next.len();
+    fn arrived(self, ledger: &Arc<Mutex<Ledger>>, outcomes: &[Outcome]) {
+        let mut state = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = state.tally.arrived(&self.stage, outcomes);
+        let members = if next.is_empty() { Vec::new() } else { state.members.clone() };
         drop(state);
         for follow_up in next {
-            self.follow(follow_up, &members, tally);
+            self.follow(follow_up, &members, ledger);
         }
-        Tally::finish(tally);
+        Ledger::finish(ledger);
     }
 
-    fn has_arrived(&self, follow_up: &FollowUp, outcomes: &[Outcome]) -> bool {
-        let legs = self.routes.iter().zip(outcomes).filter(|((parcel, _), _)| follow_up.after.contains(parcel));
-        legs.into_iter().all(|(_, outcome)| !matches!(outcome, Outcome::Failed(_)))
-    }
-
-    fn follow(&self, follow_up: FollowUp, members: &[Member], tally: &Arc<Mutex<Tally>>) {
+    fn follow(&self, follow_up: FollowUp, members: &[Member], ledger: &Arc<Mutex<Ledger>>) {
         let targets = follow_up.targets;
         let shipment = self.inner.upgrade().ok_or(Failure::Closed).and_then(|inner| {
             let ids: Vec<MemberId> = members.iter().map(|member| member.id.clone()).collect();
@@ -373,45 +345,28 @@ impl Stage {
                 Failure::Refused
             })?;
             let legs = inner.legs(&plan, members.len(), self.via)?;
-            let Stage { acked, order, via, .. } = *self;
+            let Passage { acked, order, via, .. } = *self;
             let shipment = Shipment { inner: self.inner.clone(), legs, follow_ups: plan.follow_ups, acked, order, via };
             Ok((inner, shipment))
         });
         match shipment {
-            Ok((inner, shipment)) => shipment.embark(&inner, members.to_vec(), Arc::clone(tally)).queue_now(),
+            Ok((inner, shipment)) => shipment.embark(&inner, members.to_vec(), Arc::clone(ledger)).queue_now(),
             Err(failure) => {
-                let mut state = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                for target in targets.indices(members.len()) {
-                    state.merge(target, Outcome::Failed(failure));
-                }
-                drop(state);
-                Tally::finish(tally);
+                ledger.lock().unwrap_or_else(PoisonError::into_inner).tally.failed(targets, failure);
+                Ledger::finish(ledger);
             }
         }
     }
 }
 
-impl Tally {
-    /// The first failure at a target is its outcome.
-    fn merge(&mut self, target: usize, outcome: Outcome) {
-        let known = &mut self.outcomes[target];
-        if !matches!(known, Some(Outcome::Failed(_))) {
-            *known = Some(outcome);
-        }
-    }
-
+impl Ledger {
     /// A shipment is finished; the last one tells.
-    fn finish(tally: &Mutex<Tally>) {
-        let mut state = tally.lock().unwrap_or_else(PoisonError::into_inner);
-        state.open -= 1;
-        if state.open > 0 {
-            return;
-        }
-        let (members, outcomes) = (std::mem::take(&mut state.members), std::mem::take(&mut state.outcomes));
-        let done = state.done.take();
+    fn finish(ledger: &Mutex<Ledger>) {
+        let mut state = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(outcomes) = state.tally.ended() else { return };
+        let (members, done) = (std::mem::take(&mut state.members), state.done.take());
         drop(state);
         if let Some(done) = done {
-            let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Failed(Failure::Refused)));
             done(Parts::known(members.into_iter().zip(outcomes)).result());
         }
     }

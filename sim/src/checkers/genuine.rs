@@ -1,6 +1,6 @@
-//! What is delivered is what somebody sent, whatever else came on the connection.
+//! What is delivered is what somebody sent, whole, whatever else came on the connection.
 
-use crate::World;
+use crate::{Who, World};
 
 /// Every delivered message has a sender, who gave it just this body and this target.
 pub fn check(world: &World) -> Result<(), String> {
@@ -13,8 +13,12 @@ pub fn check(world: &World) -> Result<(), String> {
         if sent.body != arrival.body {
             return Err(format!("{receiver:?} had message {message} with another body"));
         }
-        if !sent.outcomes.contains_key(&arrival.target) {
-            return Err(format!("{receiver:?} had message {message}, which was not for {}", arrival.target));
+        let meant = match &arrival.target {
+            Some(target) => sent.outcomes.contains_key(target),
+            None => sent.outcomes.keys().any(|target| Who::node_of(target) == receiver.node),
+        };
+        if !meant {
+            return Err(format!("{receiver:?} had message {message}, which was not for it: {:?}", arrival.target));
         }
     }
     Ok(())

@@ -1,14 +1,18 @@
-//! One checker for each promise. Most look at a world when its run is over; two also watch on the way.
+//! One checker for each promise. Most look at a world when its run is over; some also watch on the way.
 
 pub mod attributes;
 pub mod bounds;
+pub mod commit;
 pub mod copies;
 pub mod durability;
 pub mod endings;
 pub mod genuine;
+pub mod held;
+pub mod leader;
 pub mod membership;
 pub mod order;
 pub mod outcomes;
+pub mod sequence;
 
 use crate::World;
 
@@ -28,11 +32,15 @@ pub type Checker = (&'static str, fn(&World) -> Result<(), String>);
 pub const ALL: &[Checker] = &[
     ("outcomes", outcomes::check),
     ("order", order::check),
+    ("sequence", sequence::check),
+    ("commit", commit::check),
     ("copies", copies::check),
     ("genuine", genuine::check),
+    ("held", held::check),
     ("durability", durability::check),
     ("attributes", attributes::check),
     ("endings", endings::check),
+    ("leader", leader::check),
     ("membership", membership::agree),
     ("replay", membership::replay),
 ];

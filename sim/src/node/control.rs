@@ -19,6 +19,8 @@ pub(crate) enum GroupInput {
     SendFailed(MemberId, SendFailure),
     ConnectionLost(MemberId),
     Heard(Member),
+    /// Another coordinator knows this member.
+    Named(Member),
     Deadline,
 }
 
@@ -31,6 +33,7 @@ impl GroupInput {
             GroupInput::SendFailed(member, failure) => group.send_failed(now, member, *failure),
             GroupInput::ConnectionLost(member) => group.connection_lost(now, member),
             GroupInput::Heard(member) => group.heard(now, member),
+            GroupInput::Named(member) => group.named(now, member),
             GroupInput::Deadline => group.handle_deadline(now),
         }
     }
@@ -101,6 +104,11 @@ impl Process {
                 }
                 GroupOut::Unwatch(member) => turn.effects.push(Effect::Unwatch(member)),
                 GroupOut::View(update) => self.viewed(turn, update),
+                GroupOut::Met { member, alive } => {
+                    if let Some(coordinator) = &mut self.coordinator {
+                        coordinator.reached(turn.now, &member, alive);
+                    }
+                }
                 // Notices are for configured members, of which there are none.
                 _ => {}
             }
@@ -113,10 +121,13 @@ impl Process {
         self.view = update.members;
         for (member, _) in &update.left {
             self.close_peer(turn, &member.id);
+            self.chain_left(turn, &member.id);
+            self.left.push(member.id.clone());
         }
         for member in update.joined.iter().chain(&update.updated) {
-            self.announced(turn.now, member);
+            self.announced(turn, member);
         }
+        self.coordinator_viewed(turn);
         if !self.started {
             return;
         }
@@ -128,13 +139,16 @@ impl Process {
         }
     }
 
-    /// Sessions start when the first view is known, as those of a channel do.
-    pub(super) fn start_sessions_if_settled(&mut self, turn: &mut Turn<'_>) {
+    /// Coordinator and sessions start when the first view is known, as those of a channel do.
+    pub(super) fn start_if_settled(&mut self, turn: &mut Turn<'_>) {
         self.discovered |= !self.view.is_empty() || turn.now.mono >= self.born.mono + DISCOVERY;
         if self.started || !self.discovered || !self.group.is_settled() {
             return;
         }
         self.started = true;
+        if let Some(coordinator) = &mut self.coordinator {
+            coordinator.started(turn.now);
+        }
         for member in self.view.clone() {
             self.sessions.joined(turn.now, member);
         }

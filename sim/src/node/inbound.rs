@@ -1,22 +1,21 @@
-//! The receiving side of a process: bytes to frames to messages to whoever wants them, and the acknowledgements.
+//! The receiving side of a process: bytes to frames to messages that are no copies, and the acknowledgements.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use clowder_proto::group::{DetectorConfig, Notice};
-use clowder_proto::session::{Incoming, SessionLimits};
 use clowder_proto::wire::{Ack, FrameDecoder, Limits, MemberId, Message, options};
 
+use super::deliver::Origin;
 use super::{Effect, GroupInput, Process, Turn};
 use crate::Sabotage;
-use crate::history::Arrival;
 use crate::network::Key;
 
 /// Where a message was first delivered, for its copies: the connection and the place among its acknowledgements.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
-    key: Key,
-    seq: Option<u64>,
+    pub(super) key: Key,
+    pub(super) seq: Option<u64>,
 }
 
 /// A connection that somebody made to this process.
@@ -28,13 +27,6 @@ pub(super) struct Inbound {
     /// Messages that asked and are not answered, by place; `base` is the place of the first.
     places: VecDeque<Option<Ack>>,
     base: u64,
-}
-
-/// A message that waits for its listener.
-pub(super) struct Delivery {
-    message: Message,
-    target: MemberId,
-    at: Ticket,
 }
 
 impl Process {
@@ -73,77 +65,27 @@ impl Process {
         self.settle(turn);
     }
 
-    fn arrive(&mut self, turn: &mut Turn<'_>, key: Key, mut message: Message) {
+    fn arrive(&mut self, turn: &mut Turn<'_>, key: Key, message: Message) {
         let Some(inbound) = self.inbound.get_mut(&key) else { return };
         let target = inbound.target.clone();
         let seq = (message.options & options::USE_ACK != 0).then(|| inbound.place());
         if inbound.sender.as_ref() != Some(&message.from.id) {
             inbound.sender = Some(message.from.id.clone());
-            self.announced(turn.now, &message.from);
+            self.announced(turn, &message.from);
             self.report(GroupInput::Heard(message.from.clone()));
         }
         if Notice::of(&message, &DetectorConfig::default()).is_some() {
             return self.answer(turn, key, seq, Ack::Ok);
         }
         let at = Ticket { key, seq };
-        let first = self.dedup.arrived(turn.now, &message.from.id, &message.id, at);
+        let by_id_alone = turn.settings.sabotage == Sabotage::TakesPiecesForCopies;
+        let shares_ids = self.chain.shares_ids() && !by_id_alone;
+        let id = if shares_ids { self.dedup.id_of_piece(&message) } else { message.id.clone() };
+        let first = self.dedup.arrived(turn.now, &message.from.id, &id, at);
         if let Some(first) = first.filter(|_| turn.settings.sabotage != Sabotage::NoDedup) {
             return self.repeated(turn, first, at);
         }
-        if turn.settings.sabotage == Sabotage::CorruptsBodies && turn.rng.u8(..20) == 0 {
-            message.body = [&message.body[..], b"?"].concat().into();
-        }
-        let delivery = Delivery { message, target, at };
-        let is_session = delivery.message.options & options::BYTE_MESSAGE == 0;
-        if is_session && Incoming::matches(&delivery.message.body) {
-            return self.session_message(turn, delivery);
-        }
-        self.inbox.push_back(delivery);
-        if self.inbox.len() == 1 {
-            turn.effects.push(Effect::Process);
-        }
-    }
-
-    /// Processed on the task of its connection.
-    fn session_message(&mut self, turn: &mut Turn<'_>, delivery: Delivery) {
-        let Delivery { message, at, .. } = &delivery;
-        let skips = turn.settings.sabotage == Sabotage::ConfirmsWithoutApplying && turn.rng.u8(..5) == 0;
-        if let Ok(incoming) = Incoming::decode(&message.body, &SessionLimits::default())
-            && !skips
-        {
-            self.sessions.received(turn.now, &message.from, incoming);
-        }
-        let at = *at;
-        self.had(turn, &delivery, false);
-        self.answer(turn, at.key, at.seq, Ack::Ok);
-    }
-
-    /// The application's listener has its turn: one message.
-    pub(crate) fn process(&mut self, turn: &mut Turn<'_>) {
-        let overtakes = turn.settings.sabotage == Sabotage::Overtakes && !self.inbox.is_empty();
-        let next = if overtakes { turn.rng.usize(..self.inbox.len()) } else { 0 };
-        let Some(delivery) = self.inbox.remove(next) else { return };
-        let Ticket { key, mut seq } = delivery.at;
-        if options::ack_before(delivery.message.options) {
-            self.answer(turn, key, seq.take(), Ack::Ok);
-        }
-        let refused = turn.rng.u32(..100) < turn.settings.refusals;
-        self.had(turn, &delivery, refused);
-        if refused && seq.is_some() {
-            self.dedup.failed(&delivery.message.from.id, &delivery.message.id);
-        }
-        self.answer(turn, key, seq, if refused { Ack::Failed } else { Ack::Ok });
-        if !self.inbox.is_empty() {
-            turn.effects.push(Effect::Process);
-        }
-        self.settle(turn);
-    }
-
-    fn had(&self, turn: &mut Turn<'_>, delivery: &Delivery, refused: bool) {
-        let Delivery { message, target, .. } = delivery;
-        let (target, body) = (target.clone(), message.body.clone());
-        let arrival = Arrival { message: None, at: turn.now.mono, receiver: self.who, target, body, refused };
-        turn.history.arrived(&message.id, arrival);
+        self.take(turn, message, Origin { at, id, target });
     }
 
     /// A copy of a message that was delivered before: it gets the answer of the first.
@@ -158,7 +100,7 @@ impl Process {
     }
 
     /// The answer for a place, and for those that follow it. What is known at the front is written.
-    fn answer(&mut self, turn: &mut Turn<'_>, key: Key, seq: Option<u64>, ack: Ack) {
+    pub(super) fn answer(&mut self, turn: &mut Turn<'_>, key: Key, seq: Option<u64>, ack: Ack) {
         let Some(seq) = seq else { return };
         for (key, seq) in self.followers.remove(&(key, seq)).unwrap_or_default() {
             self.answer(turn, key, Some(seq), ack);

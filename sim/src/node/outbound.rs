@@ -1,19 +1,14 @@
-//! The sending side of a process: a link for each peer, and what becomes of each message.
+//! The sending side of a process: a link for each peer, and its connections.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use clowder_proto::Now;
-use clowder_proto::group::SendFailure;
-use clowder_proto::link::{
-    AckReader, Cause, ConnId, Failure, Link, LinkConfig, LinkOut, Order, Outcome, Outgoing as Queued, Token,
-};
-use clowder_proto::session::Token as SessionToken;
-use clowder_proto::wire::{Member, MemberId, Message as Record, MessageId, options};
+use clowder_proto::link::{AckReader, Cause, ConnId, Link, LinkConfig, LinkOut};
+use clowder_proto::wire::{Member, MemberId};
 
 use super::{Effect, GroupInput, Process, Turn};
-use crate::history::{Kind, Sent};
 use crate::network::Key;
 use crate::{Sabotage, Who};
 
@@ -34,34 +29,6 @@ struct Conn {
     reader: AckReader,
 }
 
-/// Who wants an outcome.
-pub(super) struct Waiter {
-    message: usize,
-    target: MemberId,
-}
-
-/// A message whose outcomes are gathered.
-pub(super) struct Message {
-    session: Option<SessionToken>,
-    missing: usize,
-    outcomes: Vec<(MemberId, bool)>,
-}
-
-/// A message to be sent.
-pub(super) struct Outgoing {
-    pub(super) kind: Kind,
-    pub(super) body: Bytes,
-    pub(super) options: i32,
-    pub(super) key: Option<u64>,
-}
-
-/// What an application sends.
-pub(crate) struct App {
-    pub(crate) body: Bytes,
-    pub(crate) options: i32,
-    pub(crate) key: Option<u64>,
-}
-
 impl Peer {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.link.deadline()
@@ -75,59 +42,29 @@ impl Peer {
 }
 
 impl Process {
-    /// A message of the application to these members.
-    pub(crate) fn send_app(&mut self, turn: &mut Turn<'_>, to: &[Member], app: App) {
-        let App { body, options, key } = app;
-        self.send(turn, to, Outgoing { kind: Kind::Application, body, options, key }, None);
-        self.settle(turn);
-    }
-
-    pub(super) fn send(
-        &mut self,
-        turn: &mut Turn<'_>,
-        to: &[Member],
-        outgoing: Outgoing,
-        session: Option<SessionToken>,
-    ) {
-        let Outgoing { kind, body, options, key } = outgoing;
-        let id = MessageId::from_random(turn.rng.u128(..).to_be_bytes());
-        let acked = options & options::USE_ACK != 0;
-        let sent =
-            Sent { sender: self.who, at: turn.now.mono, kind, acked, body: body.clone(), outcomes: BTreeMap::new() };
-        let message = turn.history.sent(&id, sent);
-        let record = Record { options, timestamp: turn.now.wall_ms(), id, from: self.local.clone(), body };
-        let frame = record.encode_frame();
-        self.messages.insert(message, Message { session, missing: to.len(), outcomes: Vec::new() });
-        for member in to {
-            turn.history.sent[message].outcomes.entry(member.id.clone()).or_default();
-            let token = self.tokens;
-            self.tokens += 1;
-            self.waiters.insert(token, Waiter { message, target: member.id.clone() });
-            let order = key.map_or(Order::All, Order::Keyed);
-            let queued = Queued { token: Token(token), frame: frame.clone(), acked, order };
-            self.peer(turn, member).link.queued(turn.now, queued);
-        }
-    }
-
     /// The peer of a member; made if it is new.
-    fn peer(&mut self, turn: &Turn<'_>, member: &Member) -> &mut Peer {
-        let links = &mut self.links;
-        self.peers.entry(member.id.clone()).or_insert_with(|| {
+    pub(super) fn peer(&mut self, turn: &Turn<'_>, member: &Member) -> &mut Peer {
+        let (links, settings) = (&mut self.links, turn.settings);
+        // The record of the view knows more than one that another member relayed.
+        let record = self.view.iter().find(|seen| *seen == member).unwrap_or(member);
+        let peer = self.peers.entry(member.id.clone()).or_insert_with(|| {
             *links += 1;
-            let mut config: LinkConfig = turn.settings.link.clone();
-            if turn.settings.sabotage == Sabotage::TakesTooMuch {
+            let mut config: LinkConfig = settings.link.clone();
+            if settings.sabotage == Sabotage::TakesTooMuch {
                 config.queue_bytes_max *= 4;
             }
-            let mut link = Link::new(config);
-            link.announced(turn.now, member.capabilities());
-            Peer { number: *links, link, conns: BTreeMap::new() }
-        })
+            Peer { number: *links, link: Link::new(config), conns: BTreeMap::new() }
+        });
+        if !settings.lanes {
+            peer.link.announced(turn.now, record.capabilities());
+        }
+        peer
     }
 
     /// A member's record arrived: if messages go to it, its capabilities matter.
-    pub(super) fn announced(&mut self, now: Now, member: &Member) {
-        if let Some(peer) = self.peers.get_mut(&member.id) {
-            peer.link.announced(now, member.capabilities());
+    pub(super) fn announced(&mut self, turn: &Turn<'_>, member: &Member) {
+        if let Some(peer) = self.peers.get_mut(&member.id).filter(|_| !turn.settings.lanes) {
+            peer.link.announced(turn.now, member.capabilities());
         }
     }
 
@@ -140,12 +77,10 @@ impl Process {
 
     pub(super) fn drain_links(&mut self, turn: &mut Turn<'_>) -> bool {
         let mut busy = false;
-        // Taken out, for an outcome can be an input of everything else.
         let mut peers = std::mem::take(&mut self.peers);
         for (id, peer) in &mut peers {
             busy |= self.drain_link(turn, peer, id);
         }
-        debug_assert!(self.peers.is_empty(), "an outcome makes no peer");
         self.peers = peers;
         busy
     }
@@ -172,49 +107,10 @@ impl Process {
                         turn.effects.push(Effect::Close(key(conn)));
                     }
                 }
-                LinkOut::Done { token, outcome, .. } => self.done(turn, token.0, outcome),
+                LinkOut::Done { token, outcome, .. } => self.outcomes.push_back((token, outcome)),
             }
         }
         busy
-    }
-
-    /// The outcome of a message at one target.
-    fn done(&mut self, turn: &mut Turn<'_>, token: u64, outcome: Outcome) {
-        let Some(Waiter { message, target }) = self.waiters.remove(&token) else {
-            let what = format!("{:?}: a second outcome of a message", self.who);
-            return turn.history.violated("outcomes", what);
-        };
-        let outcome = match turn.settings.sabotage {
-            Sabotage::LosesOutcomes if turn.rng.u8(..20) == 0 => return,
-            Sabotage::LiesAboutOutcomes => Outcome::Delivered,
-            _ => outcome,
-        };
-        turn.history.outcome(message, &target, outcome);
-        if let Outcome::Failed(failure) = outcome {
-            self.suspect(&target, failure);
-        }
-        let Some(gathered) = self.messages.get_mut(&message) else { return };
-        gathered.outcomes.push((target, !matches!(outcome, Outcome::Failed(_))));
-        gathered.missing -= 1;
-        if gathered.missing > 0 {
-            return;
-        }
-        let gathered = self.messages.remove(&message).expect("found above");
-        if let Some(session) = gathered.session {
-            self.session_message_done(turn, session, &gathered.outcomes);
-        }
-    }
-
-    /// The failure detector wants to know, unless it is this node's own doing.
-    fn suspect(&mut self, target: &MemberId, failure: Failure) {
-        let cause = match failure {
-            Failure::RemoteProcess => SendFailure::NegativeAck,
-            Failure::Timeout | Failure::Connect | Failure::ConnectionLost | Failure::Protocol => {
-                SendFailure::Connection
-            }
-            _ => return,
-        };
-        self.report(GroupInput::SendFailed(target.clone(), cause));
     }
 
     fn conn(&mut self, key: Key) -> Option<(&MemberId, &mut Peer)> {

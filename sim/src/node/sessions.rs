@@ -1,9 +1,9 @@
 //! The session manager of a process on its channel.
 
+use clowder_proto::link::Order;
 use clowder_proto::session::SessionsOut;
-use clowder_proto::wire::MemberId;
 
-use super::outbound::Outgoing;
+use super::shipment::{Outgoing, Then};
 use super::{Effect, Process, Turn};
 use crate::Kind;
 
@@ -14,9 +14,13 @@ impl Process {
             busy = true;
             match out {
                 SessionsOut::Send(send) => {
-                    let body = send.body.encode();
-                    let what = Outgoing { kind: Kind::Session, body, options: send.options, key: Some(send.key) };
-                    self.send(turn, &send.to, what, Some(send.token));
+                    let (body, order) = (send.body.encode(), Order::Keyed(send.key));
+                    let (options, then) = (send.options, Then::Session(send.token));
+                    self.send(
+                        turn,
+                        &send.to,
+                        Outgoing { kind: Kind::Session, place: None, body, options, order, then },
+                    );
                 }
                 SessionsOut::Settled { token, failed } => turn.effects.push(Effect::Settled(token, failed)),
                 SessionsOut::StateReady { .. } => self.ready = true,
@@ -24,17 +28,5 @@ impl Process {
             }
         }
         busy
-    }
-
-    /// Every target of a session message has its outcome.
-    pub(super) fn session_message_done(
-        &mut self,
-        turn: &Turn<'_>,
-        token: clowder_proto::session::Token,
-        outcomes: &[(MemberId, bool)],
-    ) {
-        for (member, delivered) in outcomes {
-            self.sessions.sent(turn.now, token, member, *delivered);
-        }
     }
 }

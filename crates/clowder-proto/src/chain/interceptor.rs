@@ -64,6 +64,11 @@ pub trait Interceptor: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Bytes of what it holds, as its bounds count them.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
     /// Time has passed: forget what was held for too long, and name the senders of which something is to be given out.
     fn overdue(&self, now: Now, senders: &mut Vec<MemberId>) {
         let _ = (now, senders);

@@ -26,6 +26,7 @@ mod order;
 mod outbound;
 mod places;
 mod rules;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod throughput;
@@ -52,6 +53,7 @@ pub use order::{Order, OrderConfig};
 pub use outbound::{Below, Draft, FollowUp, Parcel, Plan, Refusal, Targets};
 pub use places::{CoordinatorLayer, DetectorLayer, DispatchConfig, PingLayer, StaticLayer};
 pub use rules::{ChainError, Warning};
+pub use tally::{Stage, Tally};
 pub use throughput::{Throughput, ThroughputConfig};
 pub use two_phase::{TwoPhase, TwoPhaseConfig};
 
@@ -182,6 +184,11 @@ impl Chain {
     /// The least time that any layer holds a message; `None`: none holds any.
     pub fn patience(&self) -> Option<Duration> {
         self.interceptors().filter_map(|interceptor| interceptor.patience()).min()
+    }
+
+    /// Bytes of what the layers hold, as their bounds count them.
+    pub fn held_bytes(&self) -> usize {
+        self.interceptors().map(|interceptor| interceptor.held_bytes()).sum()
     }
 
     /// Forget what was held for too long, and name the senders of which something is to be given out.

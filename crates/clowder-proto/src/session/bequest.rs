@@ -3,9 +3,10 @@
 //! Its sender can repair that no more, so those that stay tell each other what they know of it. Clowder nodes only:
 //! they merge, where a Tomcat would replace its copy and lose what its running requests changed.
 
-use super::Sessions;
+use super::peers::Notice;
 use super::state::State;
 use super::store::Entry;
+use super::{JavaStr, Sessions};
 use crate::Now;
 use crate::wire::MemberId;
 
@@ -24,8 +25,7 @@ impl Sessions {
 
     /// `node` has left; the members that stay get what it changed last.
     pub(super) fn pass_on(&mut self, now: Now, node: u32) {
-        let heirs: Vec<MemberId> =
-            self.peers.iter().filter(|peer| peer.clowder).map(|peer| peer.member.id.clone()).collect();
+        let heirs = self.heirs();
         if heirs.is_empty() {
             return;
         }
@@ -34,5 +34,22 @@ impl Sessions {
         for heir in heirs {
             self.owe(now, &heir, &slots, &notices);
         }
+    }
+
+    /// A message about a session came from a member that had left. It was under way when what that one sent last was
+    /// passed on, and the same message to others may be lost.
+    pub(super) fn came_late(&mut self, now: Now, from: &MemberId, id: &JavaStr) {
+        let ms = self.ms(now);
+        self.adopt(now, from);
+        let slots = self.store.find_renamed(ms, id.as_bytes()).into_iter().collect();
+        let ended = self.store.ended.get(ms, id.as_bytes()).is_some_and(|ended| ended.explicit);
+        let notices = Vec::from_iter(ended.then(|| Notice::Expired { id: id.clone(), explicit: true }));
+        for heir in self.heirs() {
+            self.owe(now, &heir, &slots, &notices);
+        }
+    }
+
+    fn heirs(&self) -> Vec<MemberId> {
+        self.peers.iter().filter(|peer| peer.clowder).map(|peer| peer.member.id.clone()).collect()
     }
 }

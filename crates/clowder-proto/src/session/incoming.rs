@@ -48,6 +48,18 @@ pub(super) enum What {
     Unknown,
 }
 
+impl What {
+    /// The session that it changes, under its present id; a block changes many.
+    pub(super) fn session(&self) -> Option<&JavaStr> {
+        match self {
+            What::Created(id) | What::Expired { id, .. } | What::Delta { id, .. } | What::ChangeId { new: id, .. } => {
+                Some(id)
+            }
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct ReceivedSession {
     pub(super) data: SessionData,

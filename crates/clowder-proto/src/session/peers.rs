@@ -28,6 +28,8 @@ pub(super) struct Peer {
     pub(super) clowder: bool,
     /// Own clock, when it appeared.
     pub(super) joined: u64,
+    /// When it left before that, if it did.
+    gone: Option<u64>,
     /// Sessions of which it missed something.
     pub(super) dirty: BTreeSet<SlotRef>,
     pub(super) notices: VecDeque<Notice>,
@@ -59,6 +61,7 @@ impl Peer {
             node: clock::node_of(&member.id),
             clowder: member.is_clowder(),
             joined,
+            gone: None,
             dirty: BTreeSet::new(),
             notices: VecDeque::new(),
             repair_at: None,
@@ -130,6 +133,11 @@ impl Peers {
         self.get(&member.id).map_or_else(|| clock::node_of(&member.id), |peer| peer.node)
     }
 
+    /// It was a member and is none now.
+    pub(super) fn has_departed(&self, ms: u64, id: &MemberId) -> bool {
+        self.departed.get(ms, id).is_some()
+    }
+
     pub(super) fn clowder_nodes(&self) -> impl Iterator<Item = u32> {
         self.list.iter().filter(|peer| peer.clowder).map(|peer| peer.node)
     }
@@ -155,15 +163,21 @@ impl Sessions {
     pub fn joined(&mut self, now: Now, member: Member) {
         let ms = self.ms(now);
         if let Some(peer) = self.peers.get_mut(&member.id) {
+            let shows = !peer.clowder && member.is_clowder();
+            let since = peer.gone.unwrap_or(peer.joined);
             peer.clowder = member.is_clowder();
             peer.single = Arc::from([member.clone()]);
-            peer.member = member;
+            peer.member.clone_from(&member);
             self.peers.changed();
+            if shows {
+                self.shows_to_be_clowder(now, &member.id, since);
+            }
             return;
         }
         let gone = self.peers.departed.get(ms, &member.id).copied();
         self.peers.departed.remove(&member.id);
         let mut peer = Peer::new(member.clone(), ms);
+        peer.gone = gone;
         if !peer.clowder {
             self.plan_offer(&mut peer, ms, gone);
         }
@@ -181,6 +195,15 @@ impl Sessions {
         if clowder || !self.is_fresh(&member) || !self.requester.is_ready() {
             self.want_state(now, member);
         }
+    }
+
+    /// What others relay of a member does not say what it can: it was taken for a Tomcat until its own record came.
+    fn shows_to_be_clowder(&mut self, now: Now, member: &MemberId, since: u64) {
+        if let Some(peer) = self.peers.get_mut(member) {
+            peer.offer.clear();
+            peer.offer_at = None;
+        }
+        self.welcome(now, member, Some(since));
     }
 
     /// A member is gone.

@@ -19,6 +19,14 @@ impl Sessions {
             self.stats.other_context += 1;
             return;
         }
+        let late = self.peers.has_departed(self.ms(now), &from.id).then(|| incoming.what.session().cloned()).flatten();
+        self.handle(now, from, incoming);
+        if let Some(id) = late {
+            self.came_late(now, &from.id, &id);
+        }
+    }
+
+    fn handle(&mut self, now: Now, from: &Member, incoming: Incoming) {
         let (time, bytes) = (incoming.time, incoming.bytes);
         match incoming.what {
             What::Created(id) => self.created(now, id, time),

@@ -36,6 +36,8 @@ use super::{Above, Arrival, Below, Body, Context, Interceptor, Parcel, Refusal, 
 use crate::Now;
 use crate::wire::Ack;
 
+/// The kind of rejection of what came before.
+const REPLAYED: &str = "replayed";
 /// The time stamp in front of the body: milliseconds since 1970, big-endian.
 const TIMESTAMP_LEN: usize = 8;
 
@@ -213,7 +215,7 @@ impl Encrypt {
             Refused::TooLate => "too_late",
             Refused::TooEarly => "too_early",
             Refused::Forgotten => "forgotten",
-            Refused::Replayed => "replayed",
+            Refused::Replayed => REPLAYED,
         })
     }
 }
@@ -258,6 +260,10 @@ impl Interceptor for Encrypt {
     /// Tomcat logs what it cannot read and drops it, so that the sender is told that all is well; only a body that is
     /// too short for the algorithm makes it throw.
     ///
+    /// Differs from Tomcat: an authentic message that comes again fails. Copies of what was processed are recognised
+    /// below the chain, so its sender tries again what a layer above or the listener failed, and there hears that all is
+    /// well. Test: a_second_try_of_a_message_is_not_told_to_be_well.
+    ///
     /// Without authentication every rejection is "unopened", whatever the cause: who can tell causes apart can read
     /// messages, by sending changed ones.
     fn inbound(&self, cx: &mut Context<'_>, mut arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
@@ -270,7 +276,11 @@ impl Interceptor for Encrypt {
         let (plain, is_sending) = self.open(cx, &message.body).ok_or_else(|| reject("unopened", Ack::Ok))?;
         if self.has_timestamp {
             let admitted = self.admit(cx, &plain, &message.body[..self.algorithm.iv_len()]);
-            admitted.map_err(|kind| reject(if is_authenticated { kind } else { "unopened" }, Ack::Ok))?;
+            admitted.map_err(|kind| match kind {
+                _ if !is_authenticated => reject("unopened", Ack::Ok),
+                REPLAYED => reject(REPLAYED, Ack::Failed),
+                _ => reject(kind, Ack::Ok),
+            })?;
         }
         let mut plain = Bytes::from(plain);
         if self.has_timestamp {

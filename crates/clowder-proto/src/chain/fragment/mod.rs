@@ -124,6 +124,10 @@ impl Interceptor for Fragment {
         Some(self.config.expire)
     }
 
+    fn held_bytes(&self) -> usize {
+        lock(&self.pieces).held_bytes()
+    }
+
     fn overdue(&self, now: Now, _: &mut Vec<MemberId>) {
         lock(&self.pieces).expire(now.mono);
     }

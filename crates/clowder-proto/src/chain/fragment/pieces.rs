@@ -178,6 +178,11 @@ impl Pieces {
         Some(Complete(collection))
     }
 
+    /// What waits costs so many bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.open.bytes()
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.open.deadline()
     }

@@ -36,6 +36,8 @@ impl Sender {
 pub(super) struct Given {
     pub(super) out: Vec<Arrival>,
     pub(super) tally: Tally,
+    /// The message that came is a copy of one that was delivered.
+    pub(super) delivered_before: bool,
 }
 
 /// All senders.
@@ -124,6 +126,10 @@ impl Incoming {
             Some(at) => due.insert(sender.id.clone(), at),
             None => due.remove(&sender.id),
         };
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes.load(Relaxed)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

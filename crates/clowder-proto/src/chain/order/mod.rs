@@ -9,7 +9,7 @@
 //! Differs from Tomcat: what waited too long is given out by the clock, where it waits for the sender's next message,
 //! for ever if there is none; numbers of messages delivered before are suppressed; no lock is held while a message is
 //! delivered; what waits is bounded by default.
-//! Tests: what_waited_too_long_is_given_out_by_the_clock, a_copy_of_a_delivered_message_is_suppressed,
+//! Tests: what_waited_too_long_is_given_out_by_the_clock, a_copy_of_a_delivered_message_is_suppressed_and_fails,
 //! a_delivery_can_call_back_into_the_layer, the_default_bounds_what_waits.
 
 mod config;
@@ -135,7 +135,9 @@ impl Interceptor for Order {
         let given = self.incoming.accept(cx.now.mono, &sender, number, arrival)?;
         self.counters.add(&given.tally);
         given.out.into_iter().for_each(|arrival| above.pass(cx, arrival));
-        Ok(())
+        // A copy is known below the chain; this is a second try, because the message was not processed. It cannot be
+        // delivered again, and must not count as processed.
+        if given.delivered_before { Err(rejection("delivered_before")) } else { Ok(()) }
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -144,6 +146,10 @@ impl Interceptor for Order {
 
     fn patience(&self) -> Option<Duration> {
         Some(self.config.expire)
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.incoming.held_bytes()
     }
 
     fn overdue(&self, now: Now, senders: &mut Vec<MemberId>) {

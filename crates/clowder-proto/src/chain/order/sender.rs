@@ -126,7 +126,7 @@ impl Numbers {
         match self.judge(now, number, Mark::of(id)) {
             Kind::Ahead(_) | Kind::Anew => true,
             Kind::Restart(at) => number != number_at(at),
-            Kind::Next | Kind::Late(_) | Kind::Copy | Kind::Stale => false,
+            Kind::Next | Kind::Late(_) | Kind::Waits | Kind::Copy | Kind::Stale => false,
         }
     }
 
@@ -149,7 +149,11 @@ impl Numbers {
                 given.out.push(arrival);
                 self.drain(given);
             }
-            Kind::Copy => given.tally.copies += 1,
+            Kind::Waits => given.tally.copies += 1,
+            Kind::Copy => {
+                given.tally.copies += 1;
+                given.delivered_before = true;
+            }
             Kind::Late(place) => {
                 self.came_late(place, mark);
                 given.tally.late += 1;

@@ -115,6 +115,10 @@ impl Interceptor for TwoPhase {
         Some(self.config.expire)
     }
 
+    fn held_bytes(&self) -> usize {
+        lock(&self.store).held_bytes()
+    }
+
     fn overdue(&self, now: Now, _: &mut Vec<MemberId>) {
         lock(&self.store).expire(now.mono);
     }

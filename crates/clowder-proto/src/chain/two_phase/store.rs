@@ -124,6 +124,11 @@ impl Store {
         Some(half)
     }
 
+    /// What waits costs so many bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.waiting.bytes()
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.waiting.deadline()
     }

@@ -65,6 +65,37 @@ fn w1_an_end_that_overtakes_its_beginning_holds() {
     assert_eq!(net.machine(node).parked(), (0, 0));
 }
 
+/// Others tell of a member what a Tomcat would say of it, and its own record comes later.
+#[test]
+fn a_member_that_shows_to_be_a_clowder_node_gets_what_changed_before_it_was_seen() {
+    let ids = ["A", "B", "C", "D", "E", "F", "G", "H"];
+    let mut net = Net::of(3);
+    net.part(0, 1);
+    ids.iter().for_each(|id| net.session(0, id));
+    net.cut.clear();
+    let (now, clowder) = (net.now, net.members[1].clone());
+    net.machine(0).joined(now, clowder.plain());
+    net.machine(0).joined(now, clowder);
+    net.run(Duration::from_secs(30));
+    for id in ids {
+        assert_eq!(net.get(1, id, "user").as_deref(), Some("alice"), "{id}");
+    }
+}
+
+/// What was under way when its sender left may come to one member alone.
+#[test]
+fn what_comes_late_of_a_member_that_left_is_passed_on() {
+    let (mut net, mut other) = (Net::of(3), Net::of(2));
+    let bodies = messages(&mut other, "B");
+    net.kill(0);
+    net.run(Duration::from_secs(20));
+    bodies.iter().for_each(|body| give(&mut net, 1, body));
+    net.run(Duration::from_secs(30));
+    for node in [1, 2] {
+        assert_eq!(net.get(node, "B", "user").as_deref(), Some("alice"), "node {node}");
+    }
+}
+
 #[test]
 fn w1_a_message_whose_session_never_comes_is_given_up() {
     let mut net = Net::of(2);

@@ -55,7 +55,7 @@ fn an_authentic_message_is_refused_with_its_cause() {
     assert_eq!(kind(received(&receiver, at_time(1, T - 10_001))), ("too_late", Ack::Ok));
     assert_eq!(kind(received(&receiver, at_time(2, T + 10_001))), ("too_early", Ack::Ok));
     assert!(opened(&receiver, at_time(3, T + 10_000)).is_some());
-    assert_eq!(kind(received(&receiver, at_time(3, T + 10_000))), ("replayed", Ack::Ok));
+    assert_eq!(kind(received(&receiver, at_time(3, T + 10_000))), ("replayed", Ack::Failed));
     assert!(opened(&receiver, at_time(4, T + 1)).is_some());
     assert!(opened(&receiver, at_time(5, T + 2)).is_some());
     assert_eq!(kind(received(&receiver, at_time(6, T + 1))), ("forgotten", Ack::Ok));
@@ -64,6 +64,15 @@ fn an_authentic_message_is_refused_with_its_cause() {
     // Sealed by a member of the old format, and too short to hold a time.
     let old = encrypt(&[("generation", "10.1.55"), ("encryptionAlgorithm", "AES/GCM/NoPadding")]);
     assert_eq!(kind(received(&receiver, sealed(&old, 7, &b"seven.."[..]))), ("too_short", Ack::Ok));
+}
+
+/// The first try was opened, and failed above this layer: else its copy had not come so far.
+#[test]
+fn a_second_try_of_a_message_is_not_told_to_be_well() {
+    let receiver = encrypt(&[]);
+    let wire = sealed(&receiver, 1, &b"x"[..]);
+    assert!(opened(&receiver, wire.clone()).is_some());
+    assert_eq!(received(&receiver, wire).unwrap_err().answer, Ack::Failed);
 }
 
 /// Else who sends changed copies of a message learns from the counters which of them have good padding, and so the

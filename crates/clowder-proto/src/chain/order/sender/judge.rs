@@ -43,7 +43,9 @@ pub(super) enum Kind {
     Ahead(i64),
     /// It was given up, and comes all the same.
     Late(i64),
-    /// It was delivered, or waits.
+    /// It waits.
+    Waits,
+    /// It was delivered.
     Copy,
     /// Of a new count, whose next message has this number: 1, or what follows those that came as late ones.
     Restart(i64),
@@ -61,7 +63,7 @@ impl Numbers {
             return Kind::Next;
         }
         if self.anew.get(&number).is_some_and(|waiting| waiting.mark.is(mark)) {
-            return Kind::Copy;
+            return Kind::Waits;
         }
         if ahead > 0 {
             self.judge_ahead(now, number, place, ahead, mark)
@@ -82,7 +84,7 @@ impl Numbers {
         }
         match self.waiting.get(&place) {
             None => Kind::Ahead(place),
-            Some(waiting) if waiting.mark.is(mark) => Kind::Copy,
+            Some(waiting) if waiting.mark.is(mark) => Kind::Waits,
             Some(_) => Kind::Anew,
         }
     }
