@@ -1,7 +1,7 @@
 //! An acknowledged change is at the replicas, and survives as long as one process that had it lives.
 //!
 //! A layer that holds a message acknowledges it. If it is set to forget what it held, nothing is promised of what it
-//! forgot: see [`World::forgot`].
+//! forgot: see `World::forgot`.
 
 use crate::{Who, World};
 
