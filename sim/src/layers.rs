@@ -1,5 +1,6 @@
 //! Which chain and which coordinator all nodes of a world have.
 
+use std::fmt;
 use std::time::Duration;
 
 use clowder_proto::chain::{Chain, ChainConfig, LayerConfig};
@@ -45,6 +46,17 @@ pub struct Layers {
     coordinator: Option<CoordinatorConfig>,
     /// Its messages pass all layers, else none.
     elects_on_top: bool,
+}
+
+impl fmt::Display for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let coordinator = match (&self.coordinator, self.elects_on_top) {
+            (None, _) => "no coordinator",
+            (Some(_), true) => "a coordinator above",
+            (Some(_), false) => "a coordinator below",
+        };
+        write!(f, "[{}] and {coordinator}", self.names.join(", "))
+    }
 }
 
 impl Layers {

@@ -5,9 +5,11 @@ use clowder_sim::{Report, Settings, replay_command, run, seeds};
 fn all_keep(test: &str, range: std::ops::Range<u64>, settings: fn(u64) -> Settings) {
     let (mut totals, mut broken) = ([0; 4], Vec::new());
     for seed in seeds(range.clone()) {
-        let Report { violations, sent, arrived, acknowledged, died, .. } = run(settings(seed));
+        let settings = settings(seed);
+        let layers = settings.layers.clone();
+        let Report { violations, sent, arrived, acknowledged, died, .. } = run(settings);
         if !violations.is_empty() {
-            println!("seed {seed}: {violations:#?}\nagain: {}", replay_command(test, seed));
+            println!("seed {seed} with {layers}: {violations:#?}\nagain: {}", replay_command(test, seed));
             broken.push(seed);
         }
         for (total, count) in totals.iter_mut().zip([sent, arrived, acknowledged, died]) {
