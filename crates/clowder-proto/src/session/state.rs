@@ -6,7 +6,6 @@
 
 use bytes::Bytes;
 
-use super::clock::stamp_time;
 use super::{JavaStr, Stamp};
 
 /// The kinds of cells, in the order in which a session lists them.
@@ -153,11 +152,10 @@ impl State {
         }
     }
 
-    /// True if the node changed something since then, or may have made the session: a new one has no stamps.
-    pub(super) fn wrote(&self, node: u32, since_wall: i64) -> bool {
-        let recent = |stamp: Stamp| stamp.node == node && stamp.time >= stamp_time(since_wall);
+    /// True if the last change of something was the node's, or it may have made the session: a new one has no stamps.
+    pub(super) fn wrote(&self, node: u32) -> bool {
         let unstamped = self.max_inactive_stamp == Stamp::default();
-        unstamped || recent(self.max_inactive_stamp) || self.cells.iter().any(|cell| recent(cell.stamp))
+        unstamped || self.max_inactive_stamp.node == node || self.cells.iter().any(|cell| cell.stamp.node == node)
     }
 
     /// Bytes that the session takes in a stream, roughly.

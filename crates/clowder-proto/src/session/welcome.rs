@@ -124,12 +124,11 @@ impl Sessions {
         newcomers.map(|peer| peer.member.id.clone()).collect()
     }
 
-    /// Sessions that the node changed, or may have made, within the last `margin_ms`.
+    /// Sessions that changed within the last `margin_ms`, and that the node wrote to, or may have made. When it wrote is not
+    /// asked: stamps are of wall clocks, which are set.
     pub(super) fn changed_by(&self, now: Now, node: u32, margin_ms: u64) -> impl Iterator<Item = SlotRef> {
         let since = self.ms(now).saturating_sub(margin_ms);
-        let wall = now.wall_ms().saturating_sub_unsigned(margin_ms);
-        let changed =
-            self.store.slots().filter(move |(_, entry)| entry.changed >= since && entry.state.wrote(node, wall));
+        let changed = self.store.slots().filter(move |(_, entry)| entry.changed >= since && entry.state.wrote(node));
         changed.map(|(slot, _)| slot)
     }
 

@@ -235,3 +235,14 @@ fn a_delta_with_another_session_id_inside_is_not_executed() {
     give(&mut net, 1, &body);
     assert_eq!(net.machine(1).stats().mismatched_ids, 1);
 }
+
+/// It asked for the state before the change, and was not a member yet when the change was sent.
+#[test]
+fn a_clock_that_is_set_forward_hides_no_change_from_a_newcomer() {
+    let mut net = Net::of(2);
+    net.session(0, "A");
+    net.settle();
+    net.now.wall += Duration::from_secs(60);
+    let (now, sessions) = (net.now, net.machine(0));
+    assert_eq!(sessions.changed_by(now, sessions.clock.node(), 2_000).count(), 1);
+}
