@@ -124,6 +124,22 @@ pub fn chain_fragments(data: &[u8]) {
         }
         receiver.receive(sender, (control >> 2) & 7, body);
     }
-    receiver.pass(Duration::from_secs(60));
+    // What one layer gives out may wait in the one above for as long again.
+    for _ in 0..receiver.chain.interceptors().count() {
+        receiver.pass(Duration::from_secs(60));
+    }
     assert_eq!(receiver.chain.deadline(), None, "nothing is held for ever");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_order_gives_out_late_may_wait_in_fragment_above() {
+        chain_fragments(
+            b"\xbd\0\x07pay\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xe3$\0\0\0\0\x80#\xff\xff\xff\xff\xff\xff\
+              \xff\xff\xff\xff\xff\x928%\0\0\0\0\0\0\0\0\0\x006\xf3Zn/\xe1K\xe8\xaf\0",
+        );
+    }
 }
