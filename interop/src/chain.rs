@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::java::{Generation, Peer};
 use crate::netns::{Host, inside};
+use crate::node::assert_clean_log;
 use crate::process::Process;
 use crate::seats::{Seat, Seats};
 use crate::wait::PATIENCE;
@@ -79,12 +80,20 @@ impl ChainNode {
         serde_json::from_str(&answer).context(answer)
     }
 
+    /// As [`Node::assert_clean_log`](crate::Node::assert_clean_log).
+    pub fn assert_clean_log(&self, expected: &[&str]) -> Result<()> {
+        assert_clean_log(&self.process, &[&HARMLESS[..], expected].concat())
+    }
+
     /// The members that it knows.
     pub fn members(&mut self) -> Result<Vec<String>> {
         let members = self.ask("members")?["members"].take();
         serde_json::from_value(members).context("members are a list of names")
     }
 }
+
+/// What a channel says that stands alone, outside of a server.
+const HARMLESS: [&str; 2] = ["No utility executor was set", "is not compliant with JMX specification"];
 
 /// A node whose process runs, and whose channel may not be started.
 #[derive(Debug)]

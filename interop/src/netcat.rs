@@ -72,6 +72,11 @@ impl Listener {
         }
     }
 
+    /// Waits until a member of this name has joined.
+    pub fn joined(&mut self, member: &str) -> Result<()> {
+        self.event_that("joined", |event| event["member"] == member).map(drop)
+    }
+
     /// So many messages.
     pub fn messages(&mut self, count: usize) -> Result<Messages> {
         let messages: Result<Vec<Value>> = (0..count).map(|_| self.event("message")).collect();

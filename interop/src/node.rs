@@ -300,7 +300,7 @@ impl Node {
 }
 
 /// As [`Node::assert_clean_log`], of any process.
-pub fn assert_clean_log(process: &Process, expected: &[&str]) -> Result<()> {
+pub(crate) fn assert_clean_log(process: &Process, expected: &[&str]) -> Result<()> {
     let log = process.log();
     let bad: Vec<_> = complaints(&log).filter(|(_, line)| !expected.iter().any(|part| line.contains(part))).collect();
     // A line behind it often says more.

@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use anyhow::{Context, Result, ensure};
-use clowder_interop::node::assert_clean_log;
 use clowder_interop::{ChainNode, Generation, Listener, Messages, PATIENCE, Seats, netcat, skip_unless, wait_until};
 use serde_json::Value;
 
@@ -115,5 +114,5 @@ fn every_target_gets_everything_once_and_has_an_outcome() -> Result<()> {
         targets.case(case).with_context(|| format!("chain {:?}", case.chain))?;
     }
     let expected = [&EXPECTED[..], &[JOINED_TWICE]].concat();
-    targets.tomcats.iter().try_for_each(|tomcat| assert_clean_log(&tomcat.process, &expected))
+    targets.tomcats.iter().try_for_each(|tomcat| tomcat.assert_clean_log(&expected))
 }

@@ -232,9 +232,10 @@ mod tests {
         let copy = detached(&received);
         let encoded = |message: &Message| message.encode_frame();
         assert_eq!(encoded(&copy), encoded(&received));
-        let _key = Key::of(&received);
+        let key = Key::of(&received);
         drop(received);
         assert!(frame.is_unique(), "something still points into the received bytes");
+        assert_eq!(key, Key::of(&copy));
         assert_eq!(copy.body, &b"body"[..]);
     }
 

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 /// Length of GCM's proof that nothing was changed.
 pub(super) const TAG_LEN: usize = 16;
+/// Random bytes in front of a message with [`Algorithm::AesGcm`].
+pub(super) const GCM_IV_LEN: usize = 12;
 
 /// An algorithm of Tomcat's `EncryptInterceptor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,7 +55,7 @@ impl Algorithm {
     /// Length of the random bytes in front of every message.
     pub fn iv_len(self) -> usize {
         match self {
-            Algorithm::AesGcm => 12,
+            Algorithm::AesGcm => GCM_IV_LEN,
             Algorithm::DesEdeCbc => 8,
             _ => 16,
         }

@@ -36,8 +36,6 @@ use super::{Above, Arrival, Below, Body, Context, Interceptor, Parcel, Refusal, 
 use crate::Now;
 use crate::wire::Ack;
 
-/// The kind of rejection of what came before.
-const REPLAYED: &str = "replayed";
 /// The time stamp in front of the body: milliseconds since 1970, big-endian.
 const TIMESTAMP_LEN: usize = 8;
 
@@ -201,8 +199,9 @@ impl Encrypt {
         opened.next().filter(|_| opened.next().is_none())
     }
 
-    fn admit(&self, cx: &mut Context<'_>, plain: &[u8], iv: &[u8]) -> Result<(), &'static str> {
-        let time = timestamp(plain).ok_or("too_short")?;
+    /// An error: the kind of the rejection, and what the sender is told.
+    fn admit(&self, cx: &mut Context<'_>, plain: &[u8], iv: &[u8]) -> Result<(), (&'static str, Ack)> {
+        let time = timestamp(plain).ok_or(("too_short", Ack::Ok))?;
         let now = cx.now.wall_ms();
         let mut nonce = [0; 16];
         nonce[..iv.len()].copy_from_slice(iv);
@@ -212,10 +211,10 @@ impl Encrypt {
             lock(&self.health).refused(refused, now, time);
         }
         Err(match refused {
-            Refused::TooLate => "too_late",
-            Refused::TooEarly => "too_early",
-            Refused::Forgotten => "forgotten",
-            Refused::Replayed => REPLAYED,
+            Refused::TooLate => ("too_late", Ack::Ok),
+            Refused::TooEarly => ("too_early", Ack::Ok),
+            Refused::Forgotten => ("forgotten", Ack::Ok),
+            Refused::Replayed => ("replayed", Ack::Failed),
         })
     }
 }
@@ -276,11 +275,8 @@ impl Interceptor for Encrypt {
         let (plain, is_sending) = self.open(cx, &message.body).ok_or_else(|| reject("unopened", Ack::Ok))?;
         if self.has_timestamp {
             let admitted = self.admit(cx, &plain, &message.body[..self.algorithm.iv_len()]);
-            admitted.map_err(|kind| match kind {
-                _ if !is_authenticated => reject("unopened", Ack::Ok),
-                REPLAYED => reject(REPLAYED, Ack::Failed),
-                _ => reject(kind, Ack::Ok),
-            })?;
+            let told = |(kind, answer)| if is_authenticated { (kind, answer) } else { ("unopened", Ack::Ok) };
+            admitted.map_err(told).map_err(|(kind, answer)| reject(kind, answer))?;
         }
         let mut plain = Bytes::from(plain);
         if self.has_timestamp {

@@ -102,11 +102,8 @@ impl Interceptor for Order {
         let targets = below.targets();
         let indices = parcel.targets.indices(targets.len());
         let numbers = self.outgoing.next(cx.now.mono, &targets[indices.clone()]);
-        let mut whole = Some(parcel.draft);
         for (index, number) in indices.clone().zip(&numbers) {
-            // The last one takes it along.
-            let draft = if index + 1 < indices.end { whole.clone() } else { whole.take() };
-            let Some(mut draft) = draft else { break };
+            let mut draft = parcel.draft.clone();
             draft.body.append(&number.to_be_bytes());
             if let Err(refusal) = below.pass(cx, Parcel { draft, targets: Targets::One(index) }) {
                 // Nothing of this is sent: a gap would make every receiver wait.
