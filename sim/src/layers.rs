@@ -106,9 +106,16 @@ impl Layers {
         kind != Kind::Election || self.elects_on_top
     }
 
-    /// What a layer holds at most.
+    /// What a layer of a process holds at most of what comes from the wire.
     pub fn held_bytes_max(&self) -> usize {
         self.held_bytes_max
+    }
+
+    /// What all layers of a process hold at most. One of them alone can hold more than its bound, for it takes what a
+    /// lower one held; and what gzip inflates on the way between them costs more than it did below.
+    pub fn all_held_bytes_max(&self) -> usize {
+        let holding = self.names.iter().filter(|name| holds(name)).count();
+        self.held_bytes_max * holding * if self.place("gzip").is_some() { 2 } else { 1 }
     }
 
     /// The layers can hold so little that a few messages fill them.

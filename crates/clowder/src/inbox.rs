@@ -65,6 +65,11 @@ impl Delivery {
         &self.message
     }
 
+    /// Its sender has its answer, because a layer of the chain held it, or wants none, as that of a datagram.
+    pub(crate) fn was_held(&self) -> bool {
+        self.origin.is_none()
+    }
+
     /// It is processed: the sender is told, if it waits for that.
     pub fn done(mut self) {
         self.finish(Ack::Ok);

@@ -7,12 +7,16 @@ use crate::layers::EXPIRE_MAX;
 use crate::node::Process;
 use crate::{Settings, Who, World};
 
-/// After every input of a process: no layer holds more than it may.
+/// After every input of a process: its layers do not hold more than they may.
 pub(crate) fn check_bounds(process: &Process, settings: &Settings, history: &mut History) {
-    let max = settings.layers.held_bytes_max();
-    for layer in process.chain.interceptors().filter(|layer| layer.held_bytes() > max) {
-        let what = format!("{:?}: {} holds {} bytes, at most {max}", process.who, layer.name(), layer.held_bytes());
-        history.violated("held", what);
+    let lowest = process.chain.interceptors().rev().find(|layer| layer.patience().is_some());
+    let lowest_holds = lowest.map_or(0, |layer| layer.held_bytes());
+    let bounds = [
+        ("the lowest layer", lowest_holds, settings.layers.held_bytes_max()),
+        ("all layers", process.chain.held_bytes(), settings.layers.all_held_bytes_max()),
+    ];
+    for (what, held, max) in bounds.into_iter().filter(|(_, held, max)| held > max) {
+        history.violated("held", format!("{:?}: {held} bytes are held in {what}, at most {max}", process.who));
     }
 }
 

@@ -123,7 +123,7 @@ impl Process {
         if let Ok(incoming) = Incoming::decode(&message.body, &SessionLimits::default())
             && !skips
         {
-            self.sessions.received(turn.now, &message.from, incoming);
+            self.sessions.received(turn.now, &message.from, incoming, delivery.origin.is_none());
         }
         self.had(turn, &delivery.message, delivery.target(), false);
         self.done_with(turn, delivery, Ack::Ok);

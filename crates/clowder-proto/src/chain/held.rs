@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use super::{Above, Arrival};
 use crate::wire::{Member, MemberId, Message, MessageId};
 
 /// What one held message costs besides its bytes: entries of tables, the message itself.
@@ -51,6 +52,42 @@ pub(super) fn detached(message: &Message) -> Message {
 /// What a message costs while it is held.
 pub(super) fn cost(message: &Message) -> usize {
     OVERHEAD + message.encoded_len()
+}
+
+/// Room that a layer keeps for messages which a lower layer held, as a multiple of its bound: more than there are layers
+/// that hold messages. It is used up only if gzip inflates what comes from below.
+const RESERVE: usize = 4;
+
+/// The room for one received message.
+///
+/// A message that a lower layer held was acknowledged then, and must not be lost for want of room above. So a layer
+/// holds a message from the wire only if all that it holds would have room in the layers above it too, and takes what a
+/// lower layer held.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// What the layers above hold.
+    above: usize,
+    was_held: bool,
+}
+
+impl Room {
+    pub(super) fn of(arrival: &Arrival, above: &Above<'_>) -> Room {
+        Room { above: above.held_bytes(), was_held: !arrival.answers }
+    }
+
+    /// The layer may hold so many bytes.
+    pub(super) fn allows_bytes(self, bytes: usize, bytes_max: usize) -> bool {
+        if self.was_held {
+            bytes <= bytes_max.saturating_mul(RESERVE)
+        } else {
+            bytes.saturating_add(self.above) <= bytes_max
+        }
+    }
+
+    /// The layer may hold one more than `count` messages. Those that were held have their bound in bytes.
+    pub(super) fn allows_another(self, count: usize, count_max: usize) -> bool {
+        self.was_held || count < count_max
+    }
 }
 
 /// A lock that a panic elsewhere poisoned is taken all the same.

@@ -48,6 +48,15 @@ impl<'a> Above<'a> {
         Above { layers, sink }
     }
 
+    /// What the layers above hold, in bytes, as their bounds count them.
+    pub fn held_bytes(&self) -> usize {
+        let held = |layer: &Layer| match layer {
+            Layer::Interceptor(interceptor) => interceptor.held_bytes(),
+            Layer::Control(_) => 0,
+        };
+        self.layers.iter().map(held).sum()
+    }
+
     /// Give a message to the layer above. What becomes of it there is no concern of the layers below.
     pub fn pass(&mut self, cx: &mut Context<'_>, arrival: Arrival) {
         let mut layers = self.layers;

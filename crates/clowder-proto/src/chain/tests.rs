@@ -1,6 +1,7 @@
 //! Rules of the chain itself; those of each interceptor are beside it.
 
 pub(super) mod node;
+mod room;
 mod simulation;
 pub(super) mod vectors;
 

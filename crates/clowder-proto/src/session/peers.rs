@@ -170,7 +170,7 @@ impl Sessions {
             peer.member.clone_from(&member);
             self.peers.changed();
             if shows {
-                self.shows_to_be_clowder(now, &member.id, since);
+                self.shows_to_be_clowder(now, member, since);
             }
             return;
         }
@@ -198,12 +198,15 @@ impl Sessions {
     }
 
     /// What others relay of a member does not say what it can: it was taken for a Tomcat until its own record came.
-    fn shows_to_be_clowder(&mut self, now: Now, member: &MemberId, since: u64) {
-        if let Some(peer) = self.peers.get_mut(member) {
-            peer.offer.clear();
-            peer.offer_at = None;
+    fn shows_to_be_clowder(&mut self, now: Now, member: Member, since: u64) {
+        let Some(peer) = self.peers.get_mut(&member.id) else { return };
+        peer.offer.clear();
+        peer.offer_at = None;
+        let was_asked = peer.fetched.is_some() || self.requester.is_involved(&member.id);
+        self.welcome(now, &member.id, Some(since));
+        if self.requester.is_started() && !was_asked {
+            self.want_state(now, member);
         }
-        self.welcome(now, member, Some(since));
     }
 
     /// A member is gone.

@@ -13,16 +13,20 @@ use crate::Now;
 use crate::wire::Member;
 
 impl Sessions {
-    /// A session message of a peer.
-    pub fn received(&mut self, now: Now, from: &Member, incoming: Incoming) {
+    /// A session message of a peer. `held`: a layer of the chain had held it, so that its sender took it for processed
+    /// before.
+    pub fn received(&mut self, now: Now, from: &Member, incoming: Incoming, held: bool) {
         if incoming.context.as_ref().is_some_and(|context| *context != self.config.context_name) {
             self.stats.other_context += 1;
             return;
         }
-        let late = self.peers.has_departed(self.ms(now), &from.id).then(|| incoming.what.session().cloned()).flatten();
+        let departed = self.peers.has_departed(self.ms(now), &from.id);
+        let late = (departed || held).then(|| incoming.what.session().cloned()).flatten();
         self.handle(now, from, incoming);
-        if let Some(id) = late {
-            self.came_late(now, &from.id, &id);
+        match late {
+            Some(id) if departed => self.came_late(now, &from.id, &id),
+            Some(id) => self.tell_newcomers(now, &from.id, &id),
+            None => {}
         }
     }
 
@@ -115,6 +119,7 @@ impl Sessions {
     pub(super) fn end(&mut self, now: Now, slot: SlotRef, ended: Ended, cause: EndCause) -> Vec<Token> {
         let ms = self.ms(now);
         let Some(entry) = self.store.remove(slot) else { return Vec::new() };
+        let ended = Ended { wall: ended.wall.max(entry.state.creation), ..ended };
         self.store.ended.insert(ms, entry.id.clone(), ended);
         self.event(SessionEvent::Ended { id: entry.id, cause });
         entry.active.map(|active| active.in_flight().to_vec()).unwrap_or_default()
@@ -283,12 +288,13 @@ impl Sessions {
 
     /// Ends a session and tells everybody, last changes first so that listeners elsewhere see them.
     pub(super) fn end_and_tell(&mut self, now: Now, slot: SlotRef, cause: EndCause) -> Vec<Token> {
-        let wall = now.wall_ms();
         if self.store.get(slot).and_then(|entry| entry.active.as_ref()).is_some_and(|a| a.has_pending()) {
             self.send_delta(now, slot);
         }
         let Some(entry) = self.store.get(slot) else { return Vec::new() };
         let session_id = entry.id.clone();
+        // Whoever does not know the session has this time only, see `Ended`.
+        let wall = now.wall_ms().max(entry.state.creation);
         let explicit = cause != EndCause::Idle;
         let trailer = Trailer::Flag(explicit);
         let body = self.message(Event::Expired, session_id.as_bytes(), Some(wall), None, Some(&trailer));

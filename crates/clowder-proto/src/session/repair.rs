@@ -108,6 +108,8 @@ impl Sessions {
         let wall = Some(now.wall_ms());
         let (body, key) = match &notice {
             Notice::Expired { id, explicit } => {
+                let ended = self.store.ended.get(self.ms(now), id.as_bytes()).map(|ended| ended.wall);
+                let wall = wall.max(ended);
                 let trailer = Trailer::Flag(*explicit);
                 let body = self.message(Event::Expired, id.as_bytes(), wall, None, Some(&trailer));
                 (body, id::lane(id.as_bytes()))

@@ -98,7 +98,8 @@ struct Slot {
 /// A session that is gone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ended {
-    /// Wall clock of the end: a session of this id that was made later is another one.
+    /// Wall clock of the end, or of the beginning if that is later: clocks of nodes differ. A session of this id that was
+    /// made later is another one.
     pub(super) wall: i64,
     /// Somebody invalidated it, in contrast to idleness: it must not live on anywhere.
     pub(super) explicit: bool,

@@ -93,7 +93,8 @@ impl Sessions {
         }
     }
 
-    /// A block of `from` has been merged. Newcomers that had their answer from here asked nobody else.
+    /// A block of `from` has been merged, or a change that had been acknowledged and held. Newcomers that had their answer
+    /// from here asked nobody else, and the sender does not know that they lack it.
     pub(super) fn tell_newcomers(&mut self, now: Now, from: &MemberId, id: &JavaStr) {
         let newcomers = self.newcomers(now, |peer| peer.asked_us && peer.member.id != *from);
         if newcomers.is_empty() {

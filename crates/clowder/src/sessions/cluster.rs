@@ -80,7 +80,7 @@ impl Listener for Contexts {
     }
 
     fn received(&self, delivery: Delivery) {
-        self.received(delivery.from(), delivery.body());
+        self.received(&delivery);
         // A message that cannot be read is confirmed as well: it would be no better the second time.
         // Tomcat: DeltaManager.messageDataReceived logs and swallows, and the acknowledgement is positive.
         delivery.done();

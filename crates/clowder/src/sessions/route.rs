@@ -10,11 +10,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
+#[cfg(test)]
 use bytes::Bytes;
 use clowder_proto::session::{Incoming, JavaStr, SessionLimits, no_context_manager};
 use clowder_proto::wire::Member;
 
 use super::core::Core;
+use crate::inbox::Delivery;
 use crate::pause::Pause;
 
 /// The managers of one channel.
@@ -53,9 +55,10 @@ impl Contexts {
     }
 
     /// One session message.
-    pub(super) fn received(&self, from: &Member, body: &Bytes) {
+    pub(super) fn received(&self, delivery: &Delivery) {
+        let (from, held) = (delivery.from(), delivery.was_held());
         // The decoder's limits bound memory; what an operator decides is the machine's business.
-        let incoming = match Incoming::decode(body, &SessionLimits::default()) {
+        let incoming = match Incoming::decode(delivery.body(), &SessionLimits::default()) {
             Ok(incoming) => incoming,
             Err(error) => {
                 metrics::counter!("clowder_session_messages_malformed_total").increment(1);
@@ -68,9 +71,9 @@ impl Contexts {
         let mut cores = self.of(incoming.context());
         let Some(last) = cores.pop() else { return self.refuse(from, &incoming) };
         for core in cores {
-            core.accept(from, incoming.clone());
+            core.accept(from, incoming.clone(), held);
         }
-        last.accept(from, incoming);
+        last.accept(from, incoming, held);
     }
 
     /// Nobody runs this context here: who asks for its state is told so. Any manager's channel will do.
@@ -105,14 +108,14 @@ fn path(context: &str) -> &str {
 }
 
 impl Core {
-    /// A decoded message of a peer.
-    pub(super) fn accept(self: &Arc<Self>, from: &Member, incoming: Incoming) {
-        self.input(|inner, now| inner.machine.received(now, from, incoming));
+    /// A decoded message of a peer, which a layer held or not.
+    pub(super) fn accept(self: &Arc<Self>, from: &Member, incoming: Incoming, held: bool) {
+        self.input(|inner, now| inner.machine.received(now, from, incoming, held));
     }
 
     /// A message of a peer.
     #[cfg(test)]
     pub(super) fn received(self: &Arc<Self>, from: &Member, body: &Bytes) {
-        self.accept(from, Incoming::decode(body, &SessionLimits::default()).unwrap());
+        self.accept(from, Incoming::decode(body, &SessionLimits::default()).unwrap(), false);
     }
 }

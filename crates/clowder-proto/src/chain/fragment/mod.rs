@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 pub use config::FragmentConfig;
 
-use super::held::lock;
+use super::held::{Room, lock};
 use super::{Above, Arrival, Below, Body, Context, Draft, Flush, Interceptor, Parcel, Refusal, Rejection};
 use crate::Now;
 use crate::wire::{Ack, MemberId};
@@ -109,7 +109,8 @@ impl Interceptor for Fragment {
             Some(_) => {}
         }
         let piece = Piece::of(&arrival.message)?;
-        let complete = lock(&self.pieces).arrived(cx.now.mono, &arrival.message, piece)?;
+        let room = Room::of(&arrival, above);
+        let complete = lock(&self.pieces).arrived(cx.now.mono, &arrival.message, piece, room)?;
         if let Some(complete) = complete {
             above.pass(cx, Arrival { message: complete.join(), answers: arrival.answers });
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use super::{FragmentConfig, Rejection, TRAILER, rejection};
-use crate::chain::held::{Done, Key, Waiting, cost, detached};
+use crate::chain::held::{Done, Key, Room, Waiting, cost, detached};
 use crate::wire::{MemberId, Message};
 
 /// What one piece costs besides its data.
@@ -106,6 +106,7 @@ impl Pieces {
         now: Instant,
         message: &Message,
         piece: Piece,
+        room: Room,
     ) -> Result<Option<Complete>, Rejection> {
         self.expire(now);
         let key = Key::of(message);
@@ -118,7 +119,7 @@ impl Pieces {
         let known = self.open.get(&key);
         let count = match known {
             Some(collection) => collection.count,
-            None => self.count(&piece)?,
+            None => self.count(&piece, room)?,
         };
         let number = usize::try_from(piece.number).ok().filter(|number| *number < count);
         let number = number.ok_or(rejection("piece_number"))?;
@@ -129,19 +130,20 @@ impl Pieces {
             return Err(rejection("message_too_large"));
         }
         let head = if known.is_none() { cost(message) - message.body.len() } else { 0 };
-        if self.open.bytes() + head + piece.data.len() + PIECE_OVERHEAD > self.config.held_bytes_max {
+        let bytes = self.open.bytes() + head + piece.data.len() + PIECE_OVERHEAD;
+        if !room.allows_bytes(bytes, self.config.held_bytes_max) {
             return Err(rejection("memory_full"));
         }
         Ok(self.insert(now, key, count, message, number, &piece.data))
     }
 
     /// How many pieces a message will have of which none came before.
-    fn count(&self, piece: &Piece) -> Result<usize, Rejection> {
+    fn count(&self, piece: &Piece, room: Room) -> Result<usize, Rejection> {
         let count = usize::try_from(piece.count).ok().filter(|count| *count > 0).ok_or(rejection("piece_count"))?;
         if count > self.config.pieces_max {
             return Err(rejection("too_many_pieces"));
         }
-        if self.open.len() >= self.config.messages_max {
+        if !room.allows_another(self.open.len(), self.config.messages_max) {
             return Err(rejection("too_many_messages"));
         }
         Ok(count)

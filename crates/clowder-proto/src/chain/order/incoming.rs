@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use super::sender::{Numbers, Tally};
 use super::{OrderConfig, rejection};
-use crate::chain::held::{cost, lock};
+use crate::chain::held::{Room, cost, lock};
 use crate::chain::{Arrival, Flush, Rejection};
 use crate::wire::{MemberId, MessageId};
 
@@ -90,12 +90,14 @@ impl Incoming {
         sender: &Sender,
         number: i32,
         arrival: Arrival,
+        room: Room,
     ) -> Result<Given, Rejection> {
         let mut given = Given::default();
         let mut numbers = lock(&sender.numbers);
         let accounted = numbers.held_bytes() + cost(&arrival.message);
         let held = self.held_bytes.fetch_add(cost(&arrival.message), Relaxed) + cost(&arrival.message);
-        if held > self.config.held_bytes_max && numbers.would_hold(now, number, &arrival.message.id) {
+        let has_room = room.allows_bytes(held, self.config.held_bytes_max);
+        if !has_room && numbers.would_hold(now, number, &arrival.message.id) {
             self.held_bytes.fetch_sub(cost(&arrival.message), Relaxed);
             return Err(rejection("memory_full"));
         }

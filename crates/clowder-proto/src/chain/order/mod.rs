@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 pub use config::OrderConfig;
 
+use super::held::Room;
 use super::{Above, Arrival, Below, Context, Flush, Interceptor, Parcel, Refusal, Rejection, Targets};
 use crate::Now;
 use crate::wire::{Ack, MemberId};
@@ -129,7 +130,8 @@ impl Interceptor for Order {
             above.pass(cx, arrival);
             return Ok(());
         }
-        let given = self.incoming.accept(cx.now.mono, &sender, number, arrival)?;
+        let room = Room::of(&arrival, above);
+        let given = self.incoming.accept(cx.now.mono, &sender, number, arrival, room)?;
         self.counters.add(&given.tally);
         given.out.into_iter().for_each(|arrival| above.pass(cx, arrival));
         // A copy is known below the chain; this is a second try, because the message was not processed. It cannot be

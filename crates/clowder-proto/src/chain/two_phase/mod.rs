@@ -20,7 +20,7 @@ use bytes::BytesMut;
 
 pub use config::TwoPhaseConfig;
 
-use super::held::{Key, lock};
+use super::held::{Key, Room, lock};
 use super::{Above, Arrival, Below, Body, Context, Draft, Flush, Interceptor, Parcel, Refusal, Rejection};
 use crate::Now;
 use crate::wire::{Ack, MemberId, Message, MessageId};
@@ -95,10 +95,11 @@ impl Interceptor for TwoPhase {
             above.pass(cx, arrival);
             return Ok(());
         }
+        let room = Room::of(&arrival, above);
         let Arrival { message, answers } = arrival;
         let message = match TwoPhase::confirmed(&message) {
             Some(id) => lock(&self.store).confirmed(cx.now.mono, Key { sender: message.from.id, id })?,
-            None => lock(&self.store).arrived(cx.now.mono, message)?,
+            None => lock(&self.store).arrived(cx.now.mono, message, room)?,
         };
         if let Some(message) = message {
             // Whichever came last stands for both of them: its sender hears what became of the message.

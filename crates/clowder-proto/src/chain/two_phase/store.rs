@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Rejection, TwoPhaseConfig, rejection};
-use crate::chain::held::{Done, Key, Waiting, cost, detached};
+use crate::chain::held::{Done, Key, Room, Waiting, cost, detached};
 use crate::wire::{MemberId, Message};
 
 /// One half of a message.
@@ -51,7 +51,7 @@ impl Store {
     }
 
     /// A message came. It, if it was confirmed before.
-    pub(super) fn arrived(&mut self, now: Instant, message: Message) -> Result<Option<Message>, Rejection> {
+    pub(super) fn arrived(&mut self, now: Instant, message: Message, room: Room) -> Result<Option<Message>, Rejection> {
         self.expire(now);
         let key = Key::of(&message);
         if self.done.contains(&key) {
@@ -65,11 +65,13 @@ impl Store {
                 return Ok(Some(message));
             }
             Some(Half::Message(before)) => cost(before),
-            None if self.messages >= self.config.messages_max => return Err(rejection("too_many_messages")),
+            None if !room.allows_another(self.messages, self.config.messages_max) => {
+                return Err(rejection("too_many_messages"));
+            }
             None => 0,
         };
         let cost = cost(&message);
-        if self.waiting.bytes() - replaced + cost > self.config.held_bytes_max {
+        if !room.allows_bytes(self.waiting.bytes() - replaced + cost, self.config.held_bytes_max) {
             return Err(rejection("memory_full"));
         }
         self.take(&key);

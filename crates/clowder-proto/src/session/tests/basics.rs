@@ -185,7 +185,7 @@ fn w17_a_repeated_creation_changes_nothing() {
     let (_, _, creation) = net.log.iter().find(|(from, to, _)| (*from, *to) == (0, 1)).expect("sent").clone();
     let incoming = crate::session::Incoming::decode(&creation, &SessionLimits::default()).expect("decodes");
     let (now, from) = (net.now, net.members[0].clone());
-    net.machine(1).received(now, &from, incoming);
+    net.machine(1).received(now, &from, incoming, false);
     assert_eq!(net.get(1, "A", "user").as_deref(), Some("alice"));
     assert_eq!(net.machine(1).stats().repeated_creations, 1);
 }

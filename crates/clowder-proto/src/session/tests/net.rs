@@ -301,7 +301,7 @@ impl Net {
         let delivered = match &mut self.nodes[to] {
             Peer::Clowder(machine) => {
                 let incoming = Incoming::decode(&packet.body, &SessionLimits::default()).expect("own messages decode");
-                machine.received(now, &sender, incoming);
+                machine.received(now, &sender, incoming, false);
                 true
             }
             Peer::Tomcat(tomcat) => {

@@ -20,7 +20,7 @@ fn messages(net: &mut Net, id: &str) -> Vec<Bytes> {
 fn give(net: &mut Net, node: usize, body: &Bytes) {
     let (now, from) = (net.now, net.members[0].clone());
     let incoming = Incoming::decode(body, &SessionLimits::default()).expect("decodes");
-    net.machine(node).received(now, &from, incoming);
+    net.machine(node).received(now, &from, incoming, false);
 }
 
 /// A node that hears only what the test gives it.
@@ -82,6 +82,24 @@ fn a_member_that_shows_to_be_a_clowder_node_gets_what_changed_before_it_was_seen
     }
 }
 
+/// A Tomcat so young would have nothing.
+#[test]
+fn a_young_member_that_shows_to_be_a_clowder_node_is_asked_for_its_state() {
+    let mut net = Net::of(2);
+    net.part(0, 1);
+    net.session(0, "A");
+    net.run(Duration::from_secs(5));
+    net.cut.clear();
+    let (now, clowder) = (net.now, net.members[0].clone());
+    net.machine(1).joined(now, clowder.plain());
+    net.run(Duration::from_secs(30));
+    assert_eq!(net.get(1, "A", "user"), None);
+    let now = net.now;
+    net.machine(1).joined(now, clowder);
+    net.run(Duration::from_secs(30));
+    assert_eq!(net.get(1, "A", "user").as_deref(), Some("alice"));
+}
+
 /// What was under way when its sender left may come to one member alone.
 #[test]
 fn what_comes_late_of_a_member_that_left_is_passed_on() {
@@ -94,6 +112,24 @@ fn what_comes_late_of_a_member_that_left_is_passed_on() {
     for node in [1, 2] {
         assert_eq!(net.get(node, "B", "user").as_deref(), Some("alice"), "node {node}");
     }
+}
+
+/// Its sender took it for processed before the newcomer came, who asked this node meanwhile.
+#[test]
+fn what_a_layer_held_is_passed_on_to_a_newcomer() {
+    let (mut net, mut other) = (Net::of(2), Net::of(2));
+    other.log.clear();
+    other.session(1, "B");
+    let bodies = other.log.iter().filter(|(from, to, _)| (*from, *to) == (1, 0)).map(|(_, _, body)| body);
+    let newcomer = net.add(config());
+    net.run(Duration::from_secs(5));
+    let (now, from) = (net.now, net.members[1].clone());
+    for body in bodies {
+        let incoming = Incoming::decode(body, &SessionLimits::default()).expect("decodes");
+        net.machine(0).received(now, &from, incoming, true);
+    }
+    net.run(Duration::from_secs(5));
+    assert_eq!(net.get(newcomer, "B", "user").as_deref(), Some("alice"));
 }
 
 #[test]

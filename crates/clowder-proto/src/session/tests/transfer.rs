@@ -255,6 +255,50 @@ fn a_tomcat_that_starts_is_left_to_ask() {
     assert_eq!(net.get(index, "A", "user").as_deref(), Some("alice"));
 }
 
+/// It was made by a node whose clock is ahead, and ended by one whose clock is behind; a third one has it still.
+#[test]
+fn a_session_that_ended_does_not_come_back_whatever_the_clocks_said() {
+    let mut net = Net::of(3);
+    net.now.wall += Duration::from_secs(60);
+    net.session(0, "A");
+    net.settle();
+    net.now.wall -= Duration::from_secs(60);
+    net.part(1, 2);
+    let now = net.now;
+    net.machine(1).invalidate(now, "A").expect("there");
+    net.kill(0);
+    net.run(Duration::from_secs(1));
+    assert_eq!(net.get(2, "A", "user").as_deref(), Some("alice"), "it did not hear of the end");
+    net.heal(1, 2);
+    net.run(Duration::from_secs(30));
+    assert_eq!([1, 2].map(|node| net.get(node, "A", "user")), [None, None]);
+}
+
+#[test]
+fn a_session_that_a_tomcat_ended_does_not_come_back_whatever_its_clock_said() {
+    let mut net = Net::of(1);
+    let from = super::net::tomcat(9);
+    let now = net.now;
+    let made = now.wall_ms() + 60_000;
+    let data = wire::SessionData {
+        id: JavaStr::from("A"),
+        is_valid: true,
+        max_inactive: 1800,
+        creation: made,
+        ..Default::default()
+    };
+    let payload = wire::encode_sessions(&[data]);
+    let context = JavaStr::from(super::net::CONTEXT);
+    let message = |event, name: &[u8], payload| wire::SessionMessage::of(event, &context, name, Some(1), payload);
+    let block = message(wire::Event::Data, b"SESSION-STATE", Some(payload)).encode();
+    let end = message(wire::Event::Expired, b"A", None).encode();
+    for (body, sessions) in [(&block, 1), (&end, 0), (&block, 0)] {
+        let incoming = Incoming::decode(body, &SessionLimits::default()).expect("decodes");
+        net.machine(0).received(now, &from, incoming, false);
+        assert_eq!(net.machine(0).len(), sessions);
+    }
+}
+
 #[test]
 fn w8_what_came_during_the_transfer_is_applied_whatever_its_clock_says() {
     let mut net = Net::new();
@@ -280,7 +324,7 @@ fn w8_what_came_during_the_transfer_is_applied_whatever_its_clock_says() {
     let block = wire::SessionMessage::of(wire::Event::Data, &context, b"SESSION-STATE", Some(1), Some(payload));
     let incoming = Incoming::decode(&block.encode(), &SessionLimits::default()).expect("decodes");
     let (now, from) = (net.now, net.members[tomcat].clone());
-    net.machine(node).received(now, &from, incoming);
+    net.machine(node).received(now, &from, incoming, false);
     assert_eq!(net.get(node, "A", "x").as_deref(), Some("1"));
 }
 
@@ -296,7 +340,7 @@ fn the_snapshot_time_is_never_later_than_the_question() {
     let tomcat = super::net::tomcat(9);
     net.machine(0).joined(now, tomcat.clone());
     sends(net.machine(0));
-    net.machine(0).received(now, &tomcat, incoming);
+    net.machine(0).received(now, &tomcat, incoming, false);
     let mut times = Vec::new();
     while let Some(out) = net.machine(0).poll() {
         let SessionsOut::Send(send) = out else { continue };
@@ -316,7 +360,7 @@ fn who_asks_before_it_is_a_member_is_answered_when_it_is_one() {
     let question = wire::SessionMessage::of(event, &JavaStr::from(CONTEXT), b"GET-ALL", time, None);
     let question = Incoming::decode(&question.encode(), &SessionLimits::default()).expect("decodes");
     let now = net.now;
-    net.machine(0).received(now, &stranger, question);
+    net.machine(0).received(now, &stranger, question, false);
     assert_eq!(sends(net.machine(0)), 0);
     net.machine(0).joined(now, stranger);
     // Its state is asked for in turn, and its question is answered.
