@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::process::{Command, Output};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -62,13 +63,23 @@ impl Listener {
 
     /// The next event of this kind that satisfies `condition`.
     pub fn event_that(&mut self, kind: &str, condition: impl Fn(&Value) -> bool) -> Result<Value> {
+        let begin = Instant::now();
         loop {
-            let line = self.process.line(PATIENCE).with_context(|| format!("waiting for an event {kind:?}"))?;
+            let left = PATIENCE.saturating_sub(begin.elapsed());
+            let line = self.process.line(left).with_context(|| format!("waiting for an event {kind:?}"))?;
             let event: Value = serde_json::from_str(&line).context(line)?;
             if event["event"] == kind && condition(&event) {
                 return Ok(event);
             }
             self.passed.push(event);
+        }
+    }
+
+    /// As [`Listener::event_that`], also one that was put aside before.
+    pub fn event_from_the_start(&mut self, kind: &str, condition: impl Fn(&Value) -> bool) -> Result<Value> {
+        match self.passed.iter().position(|event| event["event"] == kind && condition(event)) {
+            Some(at) => Ok(self.passed.remove(at)),
+            None => self.event_that(kind, condition),
         }
     }
 
@@ -153,7 +164,8 @@ impl Messages {
 /// `clowder channel send` that goes on until it is told to end.
 #[derive(Debug)]
 pub struct Stream {
-    process: Process,
+    /// Its process.
+    pub process: Process,
     outcomes: Vec<Value>,
 }
 
@@ -161,7 +173,7 @@ impl Stream {
     /// Begins to send; `arguments` say what and to whom.
     pub fn start(arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(clowder_binary()?);
-        command.args(["--log", "error", "channel", "send", "--count", &u32::MAX.to_string()]).args(arguments);
+        command.args(["channel", "send", "--count", &u32::MAX.to_string()]).args(arguments);
         Ok(Stream { process: Process::spawn("send", &mut command)?, outcomes: Vec::new() })
     }
 

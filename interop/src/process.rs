@@ -119,8 +119,17 @@ impl Process {
 
     /// SIGTERM.
     pub fn terminate(&self) -> Result<()> {
-        let status = Command::new("kill").arg("-TERM").arg(self.id().to_string()).status()?;
-        anyhow::ensure!(status.success(), "kill -TERM {} ({})", self.id(), self.name);
+        self.signal("-TERM")
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) -> Result<()> {
+        self.signal("-HUP")
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
+        let status = Command::new("kill").arg(signal).arg(self.id().to_string()).status()?;
+        anyhow::ensure!(status.success(), "kill {signal} {} ({})", self.id(), self.name);
         Ok(())
     }
 

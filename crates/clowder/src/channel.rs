@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use clowder_proto::chain::Control as Place;
+use clowder_proto::chain::{Control as Place, EncryptError, KeyRing};
 use clowder_proto::link::{Failure, Outcome};
 use clowder_proto::wire::{Member, MemberId};
 use tokio::sync::watch;
@@ -275,6 +275,16 @@ impl Channel {
     #[cfg(feature = "tls")]
     pub fn reload_tls(&self) -> Result<(), crate::TlsError> {
         self.inner.env.tls.as_ref().ok_or(crate::TlsError::NotConfigured)?.reload()
+    }
+
+    /// From now on encrypt with another key, and accept others: for the layer `encrypt` of the chain. What is on its way
+    /// already keeps its key. To change the key of a running cluster, see [`KeyRing`] and `docs/operations.md`.
+    ///
+    /// # Errors
+    /// There is no key to send with, one of them does not fit the algorithm, or the chain has no such layer, or several.
+    /// Nothing was changed.
+    pub fn set_encryption_keys(&self, keys: &KeyRing) -> Result<(), EncryptError> {
+        self.inner.env.chain.set_keys(keys)
     }
 
     /// Say goodbye, send what is queued (for at most [`Timeouts::drain`](crate::Timeouts::drain)), close everything.

@@ -7,5 +7,7 @@
 mod case;
 mod combinations;
 mod encryption;
+mod key_change;
 mod several;
 mod single;
+mod triple_des;

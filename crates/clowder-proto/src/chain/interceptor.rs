@@ -1,5 +1,6 @@
 //! What a layer of the data plane does.
 
+use std::any::Any;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ pub enum Flush {
 
 /// One layer of the data plane. Called on the tasks of senders and of connections, in parallel: it guards its own state,
 /// holds no lock while it passes a message on, and never blocks.
-pub trait Interceptor: Send + Sync + fmt::Debug {
+pub trait Interceptor: Any + Send + Sync + fmt::Debug {
     /// For logs and metrics: a short word of lower case letters.
     fn name(&self) -> &'static str;
 

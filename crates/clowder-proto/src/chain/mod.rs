@@ -32,6 +32,7 @@ mod tests;
 mod throughput;
 mod two_phase;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -106,6 +107,24 @@ impl Chain {
             Layer::Interceptor(interceptor) => Some(interceptor),
             Layer::Control(_) => None,
         })
+    }
+
+    /// From now on the layer that encrypts sends with another key, and accepts others: [`Encrypt::set_keys`].
+    ///
+    /// # Errors
+    /// The keys cannot be used, or there is not exactly one such layer. Nothing was changed.
+    pub fn set_keys(&self, ring: &KeyRing) -> Result<(), EncryptError> {
+        let layers: Vec<&Encrypt> = self
+            .interceptors()
+            .filter_map(|interceptor| {
+                let layer: &dyn Any = interceptor.as_ref();
+                layer.downcast_ref()
+            })
+            .collect();
+        match layers[..] {
+            [encrypt] => encrypt.set_keys(ring),
+            _ => Err(EncryptError::Layers { count: layers.len() }),
+        }
     }
 
     /// Messages of one sender must be given out one after the other, whatever connection they came over.

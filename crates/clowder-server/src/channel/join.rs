@@ -5,6 +5,7 @@ use clowder::chain::LayerConfig;
 use clowder::{Channel, StaticService};
 
 use super::file::{self, ChannelFile};
+use super::keys;
 use crate::cli::{ChainSource, EndArgs, Peer};
 use crate::cluster::{self, Membership};
 
@@ -58,6 +59,9 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
         builder = builder.udp(udp.as_str());
     }
     let names = file.chain.layers.iter().map(LayerConfig::name).collect();
-    let channel = cluster::started(builder.chain(file.chain), &listen).await?;
+    let channel = cluster::started(builder.chain(file.chain.clone()), &listen).await?;
+    if let ChainSource::File(path) = &args.chain {
+        keys::reload_on_hangup(&channel, &file.chain, path)?;
+    }
     Ok((channel, names))
 }

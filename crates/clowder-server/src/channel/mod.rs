@@ -6,6 +6,7 @@
 pub(crate) mod chain_text;
 mod file;
 mod join;
+mod keys;
 mod listen;
 mod numbered;
 mod rpc;

@@ -69,7 +69,8 @@ pub(crate) struct EndArgs {
     /// What is done to messages between the application and the wire: layers in Tomcat's order, separated by commas,
     /// with Tomcat's attributes in parentheses; or a file with Tomcat's `<Channel>` element, @FILE or a name that ends
     /// with .xml. Layers: dispatch, failure-detector, ping, static, domain, fragment, gzip, order, two-phase,
-    /// throughput, encrypt, coordinator, simple-coordinator. All members need the same. Default: none.
+    /// throughput, encrypt, coordinator, simple-coordinator. All members need the same. SIGHUP reads the keys of encrypt
+    /// from the file again. Default: none.
     #[arg(long, value_name = "CHAIN", default_value = "")]
     pub(crate) chain: ChainSource,
 

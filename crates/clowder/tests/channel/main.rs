@@ -12,6 +12,7 @@ mod chain;
 mod fates;
 mod hostile;
 mod inbound;
+mod keys;
 mod leader;
 mod limits;
 mod multicast;

@@ -54,6 +54,12 @@ pub enum EncryptError {
         /// Of the key.
         length: usize,
     },
+    /// Which of them new keys are for cannot be told.
+    #[error("keys are changed in a chain with one layer that encrypts; this one has {count}")]
+    Layers {
+        /// How many there are.
+        count: usize,
+    },
 }
 
 fn lengths(algorithm: Algorithm) -> String {

@@ -1,6 +1,9 @@
 //! Keys: their length, their secrecy, their change.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::chain::{ChainConfig, LayerConfig};
 
 fn ring(sending: &str, accepted: &[&str]) -> KeyRing {
     KeyRing {
@@ -66,6 +69,22 @@ fn the_key_of_a_running_cluster_is_changed_without_losing_a_message() {
     assert_eq!(nodes.each_ref().map(|node| counter(node, "opened_with_accepted_key")), [1, 1]);
     let old = sealed(&encrypt(&[]), 99, &b"body"[..]);
     assert_eq!(kind(received(&nodes[0], old)), ("unopened", Ack::Ok));
+}
+
+#[test]
+fn a_chain_has_its_keys_changed_if_one_of_its_layers_encrypts() {
+    let layer = |name: &str| LayerConfig::named(name).unwrap();
+    let chain = |layers: Vec<LayerConfig>| ChainConfig { layers, option_check: false }.build().unwrap().0;
+    let encrypts = || LayerConfig::Encrypt(config(&[]));
+    for (layers, count) in [(vec![], 0), (vec![layer("gzip")], 0), (vec![encrypts(), encrypts()], 2)] {
+        assert_eq!(chain(layers).set_keys(&ring(OTHER_KEY, &[])), Err(EncryptError::Layers { count }));
+    }
+    let node = Arc::new(encrypt(&[]));
+    let chain = chain(vec![layer("gzip"), LayerConfig::Custom(node.clone()), layer("failure-detector")]);
+    assert!(chain.set_keys(&ring("00", &[])).is_err());
+    chain.set_keys(&ring(OTHER_KEY, &[])).unwrap();
+    let other = encrypt(&[("encryptionKey", OTHER_KEY)]);
+    assert_eq!(opened(&other, sealed(&node, 1, &b"body"[..])).as_deref(), Some(&b"body"[..]));
 }
 
 #[test]
