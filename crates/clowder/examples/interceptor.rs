@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use clowder::chain::{Above, Arrival, Below, Context, Interceptor, LayerConfig, Parcel, Refusal, Rejection};
+use clowder::chain::{Above, Arrival, Below, Context, Flow, Interceptor, LayerConfig, Parcel, Refusal, Rejection};
 use clowder::{Ack, Channel, SendOptions};
 
 /// Puts the name and its length behind the body. All nodes need it at the same place of their chains.
@@ -24,15 +24,15 @@ impl Interceptor for Tenant {
         "tenant"
     }
 
-    fn outbound(&self, cx: &mut Context<'_>, mut parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refusal> {
+    fn outbound(&self, _: &mut Context<'_>, parcel: &mut Parcel, _: &mut Below<'_>) -> Result<Flow, Refusal> {
         let length = u8::try_from(self.name.len())
             .map_err(|_| Refusal { interceptor: "tenant", reason: "the name is longer than 255 bytes".to_owned() })?;
         parcel.draft.body.append(self.name.as_bytes());
         parcel.draft.body.append(&[length]);
-        below.pass(cx, parcel)
+        Ok(Flow::Pass)
     }
 
-    fn inbound(&self, cx: &mut Context<'_>, mut arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
+    fn inbound(&self, _: &mut Context<'_>, arrival: &mut Arrival, _: &mut Above<'_>) -> Result<Flow, Rejection> {
         let body = &arrival.message.body;
         let end = body.len().saturating_sub(1);
         let begin = end.saturating_sub(self.name.len());
@@ -43,8 +43,7 @@ impl Interceptor for Tenant {
             return Err(Rejection { interceptor: "tenant", kind: "foreign", answer: Ack::Ok });
         }
         arrival.message.body = body.slice(..begin);
-        above.pass(cx, arrival);
-        Ok(())
+        Ok(Flow::Pass)
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::attribute::{AttributeError, parse_bytes, parse_count, parse_int, unknown};
-use super::{Above, Arrival, Context, Interceptor, Rejection};
+use super::{Above, Arrival, Context, Flow, Interceptor, Rejection};
 use crate::wire::Ack;
 
 /// Settings of the layer, under the names of Tomcat's attributes.
@@ -63,12 +63,11 @@ impl Interceptor for Domain {
     }
 
     /// Tomcat: drops it in silence, so that the sender is told that all is well.
-    fn inbound(&self, cx: &mut Context<'_>, arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
+    fn inbound(&self, _: &mut Context<'_>, arrival: &mut Arrival, _: &mut Above<'_>) -> Result<Flow, Rejection> {
         if arrival.message.from.domain != self.domain {
             return Err(Rejection { interceptor: self.name(), kind: "other_domain", answer: Ack::Ok });
         }
-        above.pass(cx, arrival);
-        Ok(())
+        Ok(Flow::Pass)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The way up: one received message becomes any number of messages for the application, or none.
 
-use super::{Context, Control, Layer};
+use super::{Context, Control, Flow, Layer};
 use crate::wire::{Ack, MemberId, Message};
 
 /// A received message on its way up.
@@ -58,25 +58,35 @@ impl<'a> Above<'a> {
     }
 
     /// Give a message to the layer above. What becomes of it there is no concern of the layers below.
-    pub fn pass(&mut self, cx: &mut Context<'_>, arrival: Arrival) {
+    pub fn pass(&mut self, cx: &mut Context<'_>, mut arrival: Arrival) {
+        if self.carry(cx, &mut arrival) == Flow::Pass {
+            self.sink.arrivals.push(arrival);
+        }
+    }
+
+    /// Through the layers in its place, as far as it gets.
+    pub(super) fn carry(&mut self, cx: &mut Context<'_>, arrival: &mut Arrival) -> Flow {
         let mut layers = self.layers;
         while let Some((layer, rest)) = layers.split_last() {
             layers = rest;
             match layer {
                 Layer::Control(control) if control.claims(&arrival.message) => {
-                    self.sink.controls.push((*control, arrival.message));
-                    return;
+                    self.sink.controls.push((*control, arrival.message.clone()));
+                    return Flow::Taken;
                 }
                 Layer::Control(_) => {}
                 Layer::Interceptor(interceptor) => {
-                    let (from, answers) = (arrival.message.from.id.clone(), arrival.answers);
-                    if let Err(rejection) = interceptor.inbound(cx, arrival, &mut Above::new(rest, self.sink)) {
-                        self.sink.rejections.push((from, answers, rejection));
+                    match interceptor.inbound(cx, arrival, &mut Above::new(rest, self.sink)) {
+                        Ok(Flow::Pass) => {}
+                        Ok(Flow::Taken) => return Flow::Taken,
+                        Err(rejection) => {
+                            self.sink.rejections.push((arrival.message.from.id.clone(), arrival.answers, rejection));
+                            return Flow::Taken;
+                        }
                     }
-                    return;
                 }
             }
         }
-        self.sink.arrivals.push(arrival);
+        Flow::Pass
     }
 }

@@ -31,28 +31,40 @@ pub enum Flush {
     Left,
 }
 
+/// What becomes of a message that a layer was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Flow {
+    /// It goes on to the next layer, as it is now.
+    Pass,
+    /// The layer has dealt with it: it holds it, or has passed on others in its place, or itself.
+    Taken,
+}
+
 /// One layer of the data plane. Called on the tasks of senders and of connections, in parallel: it guards its own state,
 /// holds no lock while it passes a message on, and never blocks.
 pub trait Interceptor: Any + Send + Sync + fmt::Debug {
     /// For logs and metrics: a short word of lower case letters.
     fn name(&self) -> &'static str;
 
-    /// An outgoing message: pass it down, changed or not, once or more often. A message that is neither passed down
-    /// nor refused is gone.
+    /// An outgoing message: change it in its place and let it go on, or give `below` others for it. A message that is
+    /// taken and not given to `below` is gone.
     ///
     /// # Errors
     /// It cannot be sent; what the layers below were given already is not sent either.
-    fn outbound(&self, cx: &mut Context<'_>, parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refusal> {
-        below.pass(cx, parcel)
+    fn outbound(&self, cx: &mut Context<'_>, parcel: &mut Parcel, below: &mut Below<'_>) -> Result<Flow, Refusal> {
+        let _ = (cx, parcel, below);
+        Ok(Flow::Pass)
     }
 
-    /// A received message: pass it up, hold it, or reject it. One that is held counts as processed.
+    /// A received message: change it in its place and let it go on, hold a copy, or reject it. What is given to `above`
+    /// comes before one that goes on. One that is taken counts as processed.
     ///
     /// # Errors
     /// It must not be delivered. Counted by kind.
-    fn inbound(&self, cx: &mut Context<'_>, arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
-        above.pass(cx, arrival);
-        Ok(())
+    fn inbound(&self, cx: &mut Context<'_>, arrival: &mut Arrival, above: &mut Above<'_>) -> Result<Flow, Rejection> {
+        let _ = (cx, arrival, above);
+        Ok(Flow::Pass)
     }
 
     /// When [`Interceptor::overdue`] is wanted, as far as is known now.

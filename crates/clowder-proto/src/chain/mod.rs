@@ -4,7 +4,7 @@
 //! messages travel down, received ones up. A layer is either an [`Interceptor`], which changes, holds or refuses
 //! messages, or a place of the control plane ([`Control`]), whose messages enter and leave the chain there.
 //!
-//! Messages are values: an interceptor that changes one makes another. Nothing waits: a message that is held is given
+//! A message that one layer makes or changes belongs to it and to the layers after it alone. Nothing waits: a message that is held is given
 //! out by a later arrival, or by the clock ([`Chain::overdue`], [`Chain::flush`]).
 //!
 //! Differs from Tomcat: there a message is one object that all layers and all destinations share, which is why order
@@ -49,7 +49,7 @@ pub use encrypt::{
 pub use fragment::{Fragment, FragmentConfig};
 pub use gzip::{Gzip, GzipConfig};
 pub use inbound::{Above, Arrival, Rejection, Sink};
-pub use interceptor::{Context, Flush, Interceptor};
+pub use interceptor::{Context, Flow, Flush, Interceptor};
 pub use order::{Order, OrderConfig};
 pub use outbound::{Below, Draft, FollowUp, Parcel, Plan, Refusal, Targets};
 pub use places::{CoordinatorLayer, DetectorLayer, DispatchConfig, PingLayer, StaticLayer};
@@ -168,8 +168,8 @@ impl Chain {
     pub fn follow_up(&self, cx: &mut Context<'_>, follow_up: FollowUp, targets: &[MemberId]) -> Result<Plan, Refusal> {
         let mut plan = Plan::default();
         let layers = self.layers.get(follow_up.at..).unwrap_or_default();
-        let parcel = Parcel { draft: follow_up.draft, targets: follow_up.targets };
-        Below::new(layers, follow_up.at, targets, &mut plan).pass(cx, parcel)?;
+        let mut parcel = Parcel { draft: follow_up.draft, targets: follow_up.targets };
+        Below::new(layers, follow_up.at, targets, &mut plan).pass(cx, &mut parcel)?;
         Ok(plan)
     }
 
@@ -192,6 +192,12 @@ impl Chain {
     /// What comes of a received message: into `sink`.
     pub fn inbound(&self, cx: &mut Context<'_>, message: Message, sink: &mut Sink) {
         Above::new(&self.layers, sink).pass(cx, Arrival { message, answers: true });
+    }
+
+    /// The same, but a message that passes all layers is changed where it is and not put into `sink`; its turn is after
+    /// what is there.
+    pub fn inbound_in_place(&self, cx: &mut Context<'_>, arrival: &mut Arrival, sink: &mut Sink) -> Flow {
+        Above::new(&self.layers, sink).carry(cx, arrival)
     }
 
     /// When [`Chain::overdue`] is wanted, as far as is known now. What is held from now on is due after

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::{Body, Context, Layer};
+use super::{Body, Context, Flow, Layer};
 use crate::wire::{Member, MemberId, Message, MessageId};
 
 /// An outgoing message. Its sender is always the local member, which is added when it is encoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
     /// Bits of [`options`](crate::wire::options).
     pub options: i32,
@@ -34,9 +34,10 @@ impl Draft {
 }
 
 /// Which of the message's targets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Targets {
     /// Every one.
+    #[default]
     All,
     /// One, by its index in the list of targets.
     One(usize),
@@ -53,7 +54,7 @@ impl Targets {
 }
 
 /// One message for some targets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parcel {
     /// The message.
     pub draft: Draft,
@@ -110,20 +111,23 @@ impl<'a> Below<'a> {
         self.targets
     }
 
-    /// Give a message to the layer below.
+    /// Give a message to the layer below. It is empty afterwards.
     ///
     /// # Errors
     /// A layer below refused it.
-    pub fn pass(&mut self, cx: &mut Context<'_>, parcel: Parcel) -> Result<(), Refusal> {
+    pub fn pass(&mut self, cx: &mut Context<'_>, parcel: &mut Parcel) -> Result<(), Refusal> {
         let mut layers = self.layers;
         let mut at = self.at;
         while let Some((layer, rest)) = layers.split_first() {
             (layers, at) = (rest, at + 1);
             if let Layer::Interceptor(interceptor) = layer {
-                return interceptor.outbound(cx, parcel, &mut Below::new(rest, at, self.targets, self.plan));
+                let mut below = Below::new(rest, at, self.targets, self.plan);
+                if interceptor.outbound(cx, parcel, &mut below)? == Flow::Taken {
+                    return Ok(());
+                }
             }
         }
-        self.plan.parcels.push(parcel);
+        self.plan.parcels.push(std::mem::take(parcel));
         Ok(())
     }
 
@@ -131,7 +135,7 @@ impl<'a> Below<'a> {
     ///
     /// # Errors
     /// A layer below refused it.
-    pub fn pass_then(&mut self, cx: &mut Context<'_>, parcel: Parcel, then: Draft) -> Result<(), Refusal> {
+    pub fn pass_then(&mut self, cx: &mut Context<'_>, parcel: &mut Parcel, then: Draft) -> Result<(), Refusal> {
         let (first, targets) = (self.plan.parcels.len(), parcel.targets);
         self.pass(cx, parcel)?;
         let after = first..self.plan.parcels.len();

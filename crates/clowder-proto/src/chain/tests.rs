@@ -21,19 +21,18 @@ impl Interceptor for Letter {
         "letter"
     }
 
-    fn outbound(&self, cx: &mut Context<'_>, mut parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refusal> {
+    fn outbound(&self, _: &mut Context<'_>, parcel: &mut Parcel, _: &mut Below<'_>) -> Result<Flow, Refusal> {
         parcel.draft.body.append(&[self.0]);
-        below.pass(cx, parcel)
+        Ok(Flow::Pass)
     }
 
-    fn inbound(&self, cx: &mut Context<'_>, mut arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
+    fn inbound(&self, _: &mut Context<'_>, arrival: &mut Arrival, _: &mut Above<'_>) -> Result<Flow, Rejection> {
         let body = &arrival.message.body;
         if body.last() != Some(&self.0) {
             return Err(Rejection { interceptor: "letter", kind: "wrong_letter", answer: Ack::Failed });
         }
         arrival.message.body = body.slice(..body.len() - 1);
-        above.pass(cx, arrival);
-        Ok(())
+        Ok(Flow::Pass)
     }
 }
 
@@ -46,14 +45,14 @@ impl Interceptor for Each {
         "each"
     }
 
-    fn outbound(&self, cx: &mut Context<'_>, parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refusal> {
+    fn outbound(&self, cx: &mut Context<'_>, parcel: &mut Parcel, below: &mut Below<'_>) -> Result<Flow, Refusal> {
         for index in parcel.targets.indices(below.targets().len()) {
             let mut one = Parcel { draft: parcel.draft.clone(), targets: Targets::One(index) };
             one.draft.body.append(format!("{index}").as_bytes());
             let then = Draft { body: Body::from(Bytes::from_static(b"then")), ..parcel.draft.clone() };
-            below.pass_then(cx, one, then)?;
+            below.pass_then(cx, &mut one, then)?;
         }
-        Ok(())
+        Ok(Flow::Taken)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::attribute::{AttributeError, parse_count, parse_int, unknown};
-use super::{Above, Arrival, Below, Context, Draft, Interceptor, Parcel, Refusal, Rejection};
+use super::{Above, Arrival, Below, Context, Draft, Flow, Interceptor, Parcel, Refusal, Rejection};
 use crate::Now;
 use crate::wire::FRAME_OVERHEAD;
 
@@ -114,7 +114,7 @@ impl Interceptor for Throughput {
         ThroughputConfig::NAME
     }
 
-    fn outbound(&self, cx: &mut Context<'_>, parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refusal> {
+    fn outbound(&self, cx: &mut Context<'_>, parcel: &mut Parcel, below: &mut Below<'_>) -> Result<Flow, Refusal> {
         let size = self.size(&parcel.draft);
         let destinations = parcel.targets.indices(below.targets().len()).len() as u64;
         self.first_sent.get_or_init(|| cx.now.mono);
@@ -125,16 +125,15 @@ impl Interceptor for Throughput {
         self.sent_bytes.fetch_add(size, Relaxed);
         self.sent_bytes_total.fetch_add(size * destinations, Relaxed);
         self.counted(self.sent.fetch_add(1, Relaxed) + 1, true);
-        Ok(())
+        Ok(Flow::Taken)
     }
 
-    fn inbound(&self, cx: &mut Context<'_>, arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
+    fn inbound(&self, cx: &mut Context<'_>, arrival: &mut Arrival, _: &mut Above<'_>) -> Result<Flow, Rejection> {
         let size = (arrival.message.encoded_len() + FRAME_OVERHEAD) as u64;
         self.first_received.get_or_init(|| cx.now.mono);
         self.received_bytes.fetch_add(size, Relaxed);
         self.counted(self.received.fetch_add(1, Relaxed) + 1, false);
-        above.pass(cx, arrival);
-        Ok(())
+        Ok(Flow::Pass)
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clowder_proto::Now;
-use clowder_proto::chain::{Context, Control as Place, Sink};
+use clowder_proto::chain::{Arrival, Context, Control as Place, Flow, Sink};
 use clowder_proto::wire::{Ack, Message};
 
 use super::env::Env;
@@ -36,19 +36,22 @@ impl<'a> Batch<'a> {
         if self.env.chain.is_empty() {
             return self.give(Delivery::new(message, origin));
         }
-        let peer = origin.as_ref().and_then(|origin| origin.acks.source());
-        let (options, sender) = (message.options, origin.is_some().then(|| message.from.id.clone()));
-        let mut sink = std::mem::take(&mut self.sink);
-        random::with(|random| self.env.chain.inbound(&mut Context { now: self.now, random }, message, &mut sink));
+        let (peer, options) = (origin.as_ref().and_then(|origin| origin.acks.source()), message.options);
+        let (mut arrival, mut sink) = (Arrival { message, answers: true }, std::mem::take(&mut self.sink));
+        let (chain, now) = (&self.env.chain, self.now);
+        let flow = random::with(|random| chain.inbound_in_place(&mut Context { now, random }, &mut arrival, &mut sink));
         for arrival in sink.arrivals.drain(..) {
             let origin = if arrival.answers { origin.take() } else { None };
             self.give(Delivery::new(arrival.message, origin));
         }
-        if let (Some(mut origin), Some(sender)) = (origin, sender) {
+        if flow == Flow::Pass {
+            self.give(Delivery::new(arrival.message, origin));
+        } else if let Some(mut origin) = origin {
             // Held, taken by the control plane, or rejected: its turn was now.
             origin.handed_up(options);
             let rejection = sink.rejections.iter().find(|(_, answers, _)| *answers);
-            origin.finish(&sender, rejection.map_or(Ack::Ok, |(_, _, rejection)| rejection.answer));
+            let ack = rejection.map_or(Ack::Ok, |(_, _, rejection)| rejection.answer);
+            origin.finish(&arrival.message.from.id, ack);
         }
         self.aside(&mut sink, peer);
         self.sink = sink;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use clowder::chain::{Above, Arrival, Below, Body, Context, Draft, Interceptor, LayerConfig, Parcel};
+use clowder::chain::{Above, Arrival, Below, Body, Context, Draft, Flow, Interceptor, LayerConfig, Parcel};
 use clowder::chain::{Refusal as Refused, Rejection, Targets};
 use clowder::{Channel, Refusal, SendFailure, SendOptions};
 use clowder_proto::wire::Ack;
@@ -20,40 +20,42 @@ impl Interceptor for Tricks {
         "tricks"
     }
 
-    fn outbound(&self, cx: &mut Context<'_>, parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refused> {
+    fn outbound(&self, cx: &mut Context<'_>, parcel: &mut Parcel, below: &mut Below<'_>) -> Result<Flow, Refused> {
         let text = parcel.draft.body.clone().into_bytes();
         match text.first() {
-            Some(b'r') => Err(Refused { interceptor: "tricks", reason: "it begins with r".to_owned() }),
+            Some(b'r') => return Err(Refused { interceptor: "tricks", reason: "it begins with r".to_owned() }),
             // Twice, the second one for one target only.
             Some(b't') => {
                 let mut second = Parcel { targets: Targets::One(0), ..parcel.clone() };
                 (second.draft.id, second.draft.body) = ([7; 16], Body::from(bytes::Bytes::from_static(b"x")));
                 below.pass(cx, parcel)?;
-                below.pass(cx, second)
+                below.pass(cx, &mut second)?;
             }
             // Committed by a second message.
             Some(b'c') => {
-                let draft = Draft { id: [8; 16], body: Body::from(bytes::Bytes::from_static(b"give")), ..parcel.draft };
-                let hold = Parcel { draft: Draft { id: [9; 16], body: Body::from(text), ..draft.clone() }, ..parcel };
-                below.pass_then(cx, hold, draft)
+                let draft =
+                    Draft { id: [8; 16], body: Body::from(bytes::Bytes::from_static(b"give")), ..parcel.draft.clone() };
+                parcel.draft.id = [9; 16];
+                below.pass_then(cx, parcel, draft)?;
             }
-            _ => below.pass(cx, parcel),
+            _ => return Ok(Flow::Pass),
         }
+        Ok(Flow::Taken)
     }
 
-    fn inbound(&self, cx: &mut Context<'_>, arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
+    fn inbound(&self, cx: &mut Context<'_>, arrival: &mut Arrival, above: &mut Above<'_>) -> Result<Flow, Rejection> {
         let rejection = |answer| Rejection { interceptor: "tricks", kind: "unwanted", answer };
         match &arrival.message.body[..] {
             b"no" => return Err(rejection(Ack::Failed)),
             b"not quite" => return Err(rejection(Ack::Ok)),
-            [b'c', ..] => *self.held.lock().unwrap() = Some(arrival),
+            [b'c', ..] => *self.held.lock().unwrap() = Some(arrival.clone()),
             b"give" => {
                 let held = self.held.lock().unwrap().take();
                 held.into_iter().for_each(|held| above.pass(cx, Arrival { answers: true, ..held }));
             }
-            _ => above.pass(cx, arrival),
+            _ => return Ok(Flow::Pass),
         }
-        Ok(())
+        Ok(Flow::Taken)
     }
 }
 

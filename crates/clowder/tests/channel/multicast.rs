@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use clowder::chain::{Below, Context, Draft, Interceptor, LayerConfig, Parcel, Refusal as Refused, Targets};
+use clowder::chain::{Below, Context, Draft, Flow, Interceptor, LayerConfig, Parcel, Refusal as Refused, Targets};
 use clowder::options::MULTICAST;
 use clowder::{Channel, ChannelBuilder, ChannelLimits, Fate, Inbox, Member, Message, MessageId, Multicast};
 use clowder::{SendFailure, SendOptions, metrics as names};
@@ -135,7 +135,7 @@ impl Interceptor for Several {
         "several"
     }
 
-    fn outbound(&self, cx: &mut Context<'_>, parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refused> {
+    fn outbound(&self, cx: &mut Context<'_>, parcel: &mut Parcel, below: &mut Below<'_>) -> Result<Flow, Refused> {
         let targets = if parcel.draft.body.clone().into_bytes().starts_with(b"each") {
             [Targets::One(0), Targets::One(1)]
         } else {
@@ -143,9 +143,9 @@ impl Interceptor for Several {
         };
         for (number, targets) in (1..).zip(targets) {
             let draft = Draft { id: [number; 16], ..parcel.draft.clone() };
-            below.pass(cx, Parcel { draft, targets })?;
+            below.pass(cx, &mut Parcel { draft, targets })?;
         }
-        Ok(())
+        Ok(Flow::Taken)
     }
 }
 

@@ -32,7 +32,7 @@ pub use key::{Key, KeyError, KeyRing};
 use self::cipher::Cipher;
 use self::health::Health;
 use self::replay::{Refused, Window};
-use super::{Above, Arrival, Below, Body, Context, Interceptor, Parcel, Refusal, Rejection, Warning};
+use super::{Above, Arrival, Below, Body, Context, Flow, Interceptor, Parcel, Refusal, Rejection, Warning};
 use crate::Now;
 use crate::wire::Ack;
 
@@ -238,7 +238,7 @@ impl Interceptor for Encrypt {
         EncryptConfig::NAME
     }
 
-    fn outbound(&self, cx: &mut Context<'_>, mut parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refusal> {
+    fn outbound(&self, cx: &mut Context<'_>, parcel: &mut Parcel, _: &mut Below<'_>) -> Result<Flow, Refusal> {
         let ciphers = self.ciphers();
         let cipher = ciphers.sending();
         let draft = &mut parcel.draft;
@@ -259,7 +259,7 @@ impl Interceptor for Encrypt {
         draft.body = Body::from(Bytes::from(message));
         self.sealed.fetch_add(1, Relaxed);
         self.sealed_with_key.fetch_add(1, Relaxed);
-        below.pass(cx, parcel)
+        Ok(Flow::Pass)
     }
 
     /// Tomcat logs what it cannot read and drops it, so that the sender is told that all is well; only a body that is
@@ -271,7 +271,7 @@ impl Interceptor for Encrypt {
     ///
     /// Without authentication every rejection is "unopened", whatever the cause: who can tell causes apart can read
     /// messages, by sending changed ones.
-    fn inbound(&self, cx: &mut Context<'_>, mut arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
+    fn inbound(&self, cx: &mut Context<'_>, arrival: &mut Arrival, _: &mut Above<'_>) -> Result<Flow, Rejection> {
         let is_authenticated = self.algorithm.is_authenticated();
         let reject = |kind, answer| Rejection { interceptor: self.name(), kind, answer };
         let message = &mut arrival.message;
@@ -293,8 +293,7 @@ impl Interceptor for Encrypt {
         if !is_sending {
             self.opened_with_accepted.fetch_add(1, Relaxed);
         }
-        above.pass(cx, arrival);
-        Ok(())
+        Ok(Flow::Pass)
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {

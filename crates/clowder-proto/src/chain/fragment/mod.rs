@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub use config::FragmentConfig;
 
 use super::held::{Room, lock};
-use super::{Above, Arrival, Below, Body, Context, Draft, Flush, Interceptor, Parcel, Refusal, Rejection};
+use super::{Above, Arrival, Below, Body, Context, Draft, Flow, Flush, Interceptor, Parcel, Refusal, Rejection};
 use crate::Now;
 use crate::wire::{Ack, MemberId};
 use pieces::{Piece, Pieces};
@@ -71,10 +71,10 @@ impl Interceptor for Fragment {
         FragmentConfig::NAME
     }
 
-    fn outbound(&self, cx: &mut Context<'_>, mut parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refusal> {
+    fn outbound(&self, cx: &mut Context<'_>, parcel: &mut Parcel, below: &mut Below<'_>) -> Result<Flow, Refusal> {
         if !self.cuts(&parcel.draft) {
             parcel.draft.body.append(&[WHOLE]);
-            return below.pass(cx, parcel);
+            return Ok(Flow::Pass);
         }
         let body = std::mem::take(&mut parcel.draft.body).into_bytes();
         let count = body.len().div_ceil(self.config.max_size);
@@ -91,30 +91,29 @@ impl Interceptor for Fragment {
             trailer[4..8].copy_from_slice(&count.to_be_bytes());
             piece.append(&trailer);
             let draft = Draft { body: piece, ..parcel.draft.clone() };
-            below.pass(cx, Parcel { draft, targets: parcel.targets })?;
+            below.pass(cx, &mut Parcel { draft, targets: parcel.targets })?;
         }
-        Ok(())
+        Ok(Flow::Taken)
     }
 
-    fn inbound(&self, cx: &mut Context<'_>, mut arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
+    fn inbound(&self, cx: &mut Context<'_>, arrival: &mut Arrival, above: &mut Above<'_>) -> Result<Flow, Rejection> {
         let body = &arrival.message.body;
         match body.last() {
             None => return Err(rejection("no_flag")),
             Some(&WHOLE) => {
                 let length = body.len() - 1;
                 arrival.message.body.truncate(length);
-                above.pass(cx, arrival);
-                return Ok(());
+                return Ok(Flow::Pass);
             }
             Some(_) => {}
         }
         let piece = Piece::of(&arrival.message)?;
-        let room = Room::of(&arrival, above);
+        let room = Room::of(arrival, above);
         let complete = lock(&self.pieces).arrived(cx.now.mono, &arrival.message, piece, room)?;
-        if let Some(complete) = complete {
-            above.pass(cx, Arrival { message: complete.join(), answers: arrival.answers });
-        }
-        Ok(())
+        let Some(complete) = complete else { return Ok(Flow::Taken) };
+        // The last piece stands for all of them.
+        arrival.message = complete.join();
+        Ok(Flow::Pass)
     }
 
     fn deadline(&self) -> Option<Instant> {

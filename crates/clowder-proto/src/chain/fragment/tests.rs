@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::*;
-use crate::chain::LayerConfig;
 use crate::chain::tests::node::{Node, configured, delivered, draft, member, rejected, sent, text, vector_member};
 use crate::chain::tests::vectors::{unhex, unhex_all, vectors};
+use crate::chain::{Layer, LayerConfig};
 
 fn node(change: impl FnOnce(&mut FragmentConfig)) -> Node {
     let mut config = FragmentConfig { max_size: 10, ..FragmentConfig::default() };
@@ -77,8 +79,8 @@ fn a_bad_piece_leaves_nothing_behind() {
         let message = draft(0, 1, body).into_message(member(1));
         let node = node(|_| ());
         node.with(|_, cx| {
-            let arrival = Arrival { message, answers: true };
-            assert!(fragment.inbound(cx, arrival, &mut Above::new(&[], &mut sink)).is_err());
+            let mut arrival = Arrival { message, answers: true };
+            assert!(fragment.inbound(cx, &mut arrival, &mut Above::new(&[], &mut sink)).is_err());
         });
     }
     assert_eq!(held(&fragment), (0, 0));
@@ -131,20 +133,21 @@ fn a_number_above_the_first_piece_s_count_is_rejected() {
 
 #[test]
 fn a_repeated_piece_replaces_itself_and_is_counted_once() {
-    let fragment = Fragment::new(FragmentConfig { message_bytes_max: 8, ..FragmentConfig::default() });
+    let fragment = Arc::new(Fragment::new(FragmentConfig { message_bytes_max: 8, ..FragmentConfig::default() }));
     let (node, mut sink) = (node(|_| ()), Default::default());
+    let layers = [Layer::Interceptor(fragment.clone())];
     node.with(|_, cx| {
         let mut arrived = |body| {
-            let arrival = Arrival { message: draft(0, 1, body).into_message(member(1)), answers: true };
-            fragment.inbound(cx, arrival, &mut Above::new(&[], &mut sink))
+            let message = draft(0, 1, body).into_message(member(1));
+            Above::new(&layers, &mut sink).pass(cx, Arrival { message, answers: true });
         };
         for _ in 0..5 {
-            arrived(piece(b"aaaa", 0, 2)).unwrap();
+            arrived(piece(b"aaaa", 0, 2));
         }
-        arrived(piece(b"AAAA", 0, 2)).unwrap();
-        arrived(piece(b"bbb", 1, 2)).unwrap();
+        arrived(piece(b"AAAA", 0, 2));
+        arrived(piece(b"bbb", 1, 2));
     });
-    assert_eq!(delivered(&sink), [&b"AAAAbbb"[..]]);
+    assert_eq!((delivered(&sink), rejected(&sink)), (vec![Bytes::from_static(b"AAAAbbb")], vec![]));
     assert_eq!(held(&fragment), (0, 0));
 }
 

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use self::stats::{Stats, Way};
 use self::stream::{Codec, Fault};
 use super::attribute::{AttributeError, bad, parse_bool, parse_count, parse_int, unknown};
-use super::{Above, Arrival, Below, Body, Context, Interceptor, Parcel, Refusal, Rejection};
+use super::{Above, Arrival, Below, Body, Context, Flow, Interceptor, Parcel, Refusal, Rejection};
 use crate::Now;
 use crate::wire::{Ack, Limits};
 
@@ -127,7 +127,7 @@ impl Interceptor for Gzip {
     /// Differs from Tomcat: a bit that the application, or a layer above, has set for itself is cleared where the body
     /// stays plain; there the receiver tries to decompress the body, and drops it.
     /// Test: a_flag_set_before_is_cleared_where_the_body_stays_plain.
-    fn outbound(&self, cx: &mut Context<'_>, mut parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refusal> {
+    fn outbound(&self, cx: &mut Context<'_>, parcel: &mut Parcel, below: &mut Below<'_>) -> Result<Flow, Refusal> {
         let draft = &mut parcel.draft;
         let length = draft.body.len();
         let mut compressed = None;
@@ -144,11 +144,11 @@ impl Interceptor for Gzip {
         self.stats.body(Way::Tx, length, compressed);
         below.pass(cx, parcel)?;
         self.stats.passed();
-        Ok(())
+        Ok(Flow::Taken)
     }
 
     /// Any common bit is enough. The bit stays on the way up, as in Tomcat.
-    fn inbound(&self, cx: &mut Context<'_>, mut arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
+    fn inbound(&self, _: &mut Context<'_>, arrival: &mut Arrival, _: &mut Above<'_>) -> Result<Flow, Rejection> {
         self.stats.passed();
         let message = &mut arrival.message;
         let wire_len = message.body.len();
@@ -158,8 +158,7 @@ impl Interceptor for Gzip {
             message.body = plain.map_err(|fault| self.reject(fault))?;
         }
         self.stats.body(Way::Rx, message.body.len(), is_compressed.then_some(wire_len));
-        above.pass(cx, arrival);
-        Ok(())
+        Ok(Flow::Pass)
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 pub use config::OrderConfig;
 
 use super::held::Room;
-use super::{Above, Arrival, Below, Context, Flush, Interceptor, Parcel, Refusal, Rejection, Targets};
+use super::{Above, Arrival, Below, Context, Flow, Flush, Interceptor, Parcel, Refusal, Rejection, Targets};
 use crate::Now;
 use crate::wire::{Ack, MemberId};
 use incoming::Incoming;
@@ -86,6 +86,11 @@ impl Order {
     }
 }
 
+fn pass_numbered(cx: &mut Context<'_>, one: &mut Parcel, number: i32, below: &mut Below<'_>) -> Result<(), Refusal> {
+    one.draft.body.append(&number.to_be_bytes());
+    below.pass(cx, one)
+}
+
 fn rejection(kind: &'static str) -> Rejection {
     Rejection { interceptor: OrderConfig::NAME, kind, answer: Ack::Failed }
 }
@@ -96,29 +101,32 @@ impl Interceptor for Order {
     }
 
     /// Tomcat: one send for each destination, each with its own number.
-    fn outbound(&self, cx: &mut Context<'_>, parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refusal> {
+    fn outbound(&self, cx: &mut Context<'_>, parcel: &mut Parcel, below: &mut Below<'_>) -> Result<Flow, Refusal> {
         if !self.applies(parcel.draft.options) {
-            return below.pass(cx, parcel);
+            return Ok(Flow::Pass);
         }
         let targets = below.targets();
         let indices = parcel.targets.indices(targets.len());
-        let numbers = self.outgoing.next(cx.now.mono, &targets[indices.clone()]);
-        for (index, number) in indices.clone().zip(&numbers) {
-            let mut draft = parcel.draft.clone();
-            draft.body.append(&number.to_be_bytes());
-            if let Err(refusal) = below.pass(cx, Parcel { draft, targets: Targets::One(index) }) {
-                // Nothing of this is sent: a gap would make every receiver wait.
-                self.outgoing.take_back(&targets[indices], &numbers);
-                return Err(refusal);
+        let targets = &targets[indices.clone()];
+        let numbers = self.outgoing.next(cx.now.mono, targets);
+        let passed = match numbers[..] {
+            [number] => {
+                parcel.targets = Targets::One(indices.start);
+                pass_numbered(cx, parcel, number, below)
             }
-        }
-        Ok(())
+            _ => indices.zip(&numbers).try_for_each(|(index, number)| {
+                let mut one = Parcel { draft: parcel.draft.clone(), targets: Targets::One(index) };
+                pass_numbered(cx, &mut one, *number, below)
+            }),
+        };
+        // Nothing of a refused one is sent: a gap would make every receiver wait.
+        passed.inspect_err(|_| self.outgoing.take_back(targets, &numbers))?;
+        Ok(Flow::Taken)
     }
 
-    fn inbound(&self, cx: &mut Context<'_>, mut arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
+    fn inbound(&self, cx: &mut Context<'_>, arrival: &mut Arrival, above: &mut Above<'_>) -> Result<Flow, Rejection> {
         if !self.applies(arrival.message.options) {
-            above.pass(cx, arrival);
-            return Ok(());
+            return Ok(Flow::Pass);
         }
         let body = &arrival.message.body;
         let Some((_, number)) = body.split_last_chunk::<NUMBER>() else { return Err(rejection("no_number")) };
@@ -127,16 +135,15 @@ impl Interceptor for Order {
         arrival.message.body.truncate(length);
         let sender = self.incoming.sender(cx.now.mono, &arrival.message.from.id)?;
         if sender.takes_next(cx.now.mono, number, &arrival.message.id) {
-            above.pass(cx, arrival);
-            return Ok(());
+            return Ok(Flow::Pass);
         }
-        let room = Room::of(&arrival, above);
-        let given = self.incoming.accept(cx.now.mono, &sender, number, arrival, room)?;
+        let room = Room::of(arrival, above);
+        let given = self.incoming.accept(cx.now.mono, &sender, number, arrival.clone(), room)?;
         self.counters.add(&given.tally);
         given.out.into_iter().for_each(|arrival| above.pass(cx, arrival));
         // A copy is known below the chain; this is a second try, because the message was not processed. It cannot be
         // delivered again, and must not count as processed.
-        if given.delivered_before { Err(rejection("delivered_before")) } else { Ok(()) }
+        if given.delivered_before { Err(rejection("delivered_before")) } else { Ok(Flow::Taken) }
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -21,7 +21,7 @@ use bytes::BytesMut;
 pub use config::TwoPhaseConfig;
 
 use super::held::{Key, Room, lock};
-use super::{Above, Arrival, Below, Body, Context, Draft, Flush, Interceptor, Parcel, Refusal, Rejection};
+use super::{Above, Arrival, Below, Body, Context, Draft, Flow, Flush, Interceptor, Parcel, Refusal, Rejection};
 use crate::Now;
 use crate::wire::{Ack, MemberId, Message, MessageId};
 use store::Store;
@@ -81,31 +81,30 @@ impl Interceptor for TwoPhase {
         TwoPhaseConfig::NAME
     }
 
-    fn outbound(&self, cx: &mut Context<'_>, parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refusal> {
+    fn outbound(&self, cx: &mut Context<'_>, parcel: &mut Parcel, below: &mut Below<'_>) -> Result<Flow, Refusal> {
         if !self.applies(parcel.draft.options) {
-            return below.pass(cx, parcel);
+            return Ok(Flow::Pass);
         }
         self.sent.fetch_add(1, Relaxed);
         let confirmation = confirmation(cx, &parcel.draft);
-        below.pass_then(cx, parcel, confirmation)
+        below.pass_then(cx, parcel, confirmation)?;
+        Ok(Flow::Taken)
     }
 
-    fn inbound(&self, cx: &mut Context<'_>, arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
+    fn inbound(&self, cx: &mut Context<'_>, arrival: &mut Arrival, above: &mut Above<'_>) -> Result<Flow, Rejection> {
         if !self.applies(arrival.message.options) {
-            above.pass(cx, arrival);
-            return Ok(());
+            return Ok(Flow::Pass);
         }
-        let room = Room::of(&arrival, above);
-        let Arrival { message, answers } = arrival;
-        let message = match TwoPhase::confirmed(&message) {
-            Some(id) => lock(&self.store).confirmed(cx.now.mono, Key { sender: message.from.id, id })?,
+        let room = Room::of(arrival, above);
+        let message = &arrival.message;
+        let message = match TwoPhase::confirmed(message) {
+            Some(id) => lock(&self.store).confirmed(cx.now.mono, Key { sender: message.from.id.clone(), id })?,
             None => lock(&self.store).arrived(cx.now.mono, message, room)?,
         };
-        if let Some(message) = message {
-            // Whichever came last stands for both of them: its sender hears what became of the message.
-            above.pass(cx, Arrival { message, answers });
-        }
-        Ok(())
+        let Some(message) = message else { return Ok(Flow::Taken) };
+        // Whichever came last stands for both of them: its sender hears what became of the message.
+        arrival.message = message;
+        Ok(Flow::Pass)
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -51,9 +51,14 @@ impl Store {
     }
 
     /// A message came. It, if it was confirmed before.
-    pub(super) fn arrived(&mut self, now: Instant, message: Message, room: Room) -> Result<Option<Message>, Rejection> {
+    pub(super) fn arrived(
+        &mut self,
+        now: Instant,
+        message: &Message,
+        room: Room,
+    ) -> Result<Option<Message>, Rejection> {
         self.expire(now);
-        let key = Key::of(&message);
+        let key = Key::of(message);
         if self.done.contains(&key) {
             return Ok(None); // a copy: it was there, and that is all its acknowledgement says
         }
@@ -62,7 +67,7 @@ impl Store {
             Some(Half::Confirmation) => {
                 self.take(&key);
                 self.delivered(now, &key);
-                return Ok(Some(message));
+                return Ok(Some(message.clone()));
             }
             Some(Half::Message(before)) => cost(before),
             None if !room.allows_another(self.messages, self.config.messages_max) => {
@@ -70,12 +75,12 @@ impl Store {
             }
             None => 0,
         };
-        let cost = cost(&message);
+        let cost = cost(message);
         if !room.allows_bytes(self.waiting.bytes() - replaced + cost, self.config.held_bytes_max) {
             return Err(rejection("memory_full"));
         }
         self.take(&key);
-        let message = Box::new(detached(&message));
+        let message = Box::new(detached(message));
         self.put(now, Key::of(&message), Half::Message(message), cost);
         Ok(None)
     }

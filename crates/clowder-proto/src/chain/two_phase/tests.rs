@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::*;
 use crate::chain::tests::node::{Node, configured, delivered, draft, member, rejected, sent, text, vector_member};
 use crate::chain::tests::vectors::{unhex, unhex_all, vector, vectors};
-use crate::chain::{GzipConfig, LayerConfig, Targets};
+use crate::chain::{GzipConfig, Layer, LayerConfig, Targets};
 
 fn node(change: impl FnOnce(&mut TwoPhaseConfig)) -> Node {
     let mut config = TwoPhaseConfig::default();
@@ -133,12 +135,13 @@ fn a_second_confirmation_delivers_nothing_and_says_so() {
 
 #[test]
 fn a_repeated_message_replaces_itself() {
-    let two_phase = TwoPhase::new(TwoPhaseConfig::default());
+    let two_phase = Arc::new(TwoPhase::new(TwoPhaseConfig::default()));
     let (node, mut sink) = (node(|_| ()), Default::default());
+    let layers = [Layer::Interceptor(two_phase.clone())];
     node.with(|_, cx| {
         let mut arrived = |id, body: Vec<u8>| {
-            let arrival = Arrival { message: draft(0, id, body).into_message(member(1)), answers: true };
-            two_phase.inbound(cx, arrival, &mut Above::new(&[], &mut sink)).unwrap();
+            let message = draft(0, id, body).into_message(member(1));
+            Above::new(&layers, &mut sink).pass(cx, Arrival { message, answers: true });
         };
         (0..3).for_each(|_| arrived(1, b"m".to_vec()));
         assert_eq!(lock(&two_phase.store).held().0, 1);
@@ -149,6 +152,7 @@ fn a_repeated_message_replaces_itself() {
         assert_eq!(lock(&two_phase.store).held(), (0, 0));
     });
     assert_eq!(delivered(&sink), [&b"m"[..], b"n"]);
+    assert!(sink.rejections.is_empty());
 }
 
 #[test]

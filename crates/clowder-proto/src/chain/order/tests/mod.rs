@@ -191,11 +191,11 @@ impl Interceptor for RefusesSecond {
         "refuses"
     }
 
-    fn outbound(&self, cx: &mut Context<'_>, parcel: Parcel, below: &mut Below<'_>) -> Result<(), Refusal> {
+    fn outbound(&self, _: &mut Context<'_>, parcel: &mut Parcel, _: &mut Below<'_>) -> Result<Flow, Refusal> {
         if parcel.targets == Targets::One(1) {
             return Err(Refusal { interceptor: "refuses", reason: String::new() });
         }
-        below.pass(cx, parcel)
+        Ok(Flow::Pass)
     }
 }
 
@@ -217,14 +217,13 @@ impl Interceptor for CallsBack {
         "calls-back"
     }
 
-    fn inbound(&self, cx: &mut Context<'_>, arrival: Arrival, above: &mut Above<'_>) -> Result<(), Rejection> {
+    fn inbound(&self, cx: &mut Context<'_>, arrival: &mut Arrival, above: &mut Above<'_>) -> Result<Flow, Rejection> {
         if let Some(order) = &*lock(&self.0) {
             order.deadline();
             order.flush(cx, &arrival.message.from.id, Flush::Overdue, above);
             order.member_left(&arrival.message.from.id);
         }
-        above.pass(cx, arrival);
-        Ok(())
+        Ok(Flow::Pass)
     }
 }
 
