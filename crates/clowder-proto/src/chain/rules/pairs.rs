@@ -78,6 +78,11 @@ pub(super) fn doubtful(above: &LayerConfig, below: &LayerConfig) -> Vec<String> 
                    lost";
         warn(why, "set compressionMinSize to less than 48, or put gzip above two-phase");
     }
+    if gives_up_first(above, below) {
+        let why = "while order holds one half of a message, the other half is given up, although its sender was told that \
+                   it is there";
+        warn(why, "give the upper one a longer expire");
+    }
     if shares_mark(above, below) || shares_mark(below, above) {
         let why = "gzip uses the bit as its mark: it takes it from messages that it leaves plain, and a Tomcat loses \
                    them";
@@ -128,6 +133,16 @@ fn control(above: &LayerConfig, below: &LayerConfig) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+/// What waits in `above` for what `order` holds is given up before order gives it out.
+fn gives_up_first(above: &LayerConfig, order: &LayerConfig) -> bool {
+    let LayerConfig::Order(order) = order else { return false };
+    match above {
+        LayerConfig::TwoPhase(above) => above.expire <= order.expire,
+        LayerConfig::Fragment(above) => above.expire <= order.expire,
+        _ => false,
+    }
 }
 
 /// `gzip` marks with a bit that `other` looks for.

@@ -169,6 +169,15 @@ fn the_mark_of_gzip_is_nobody_elses() {
 }
 
 #[test]
+fn what_waits_above_order_waits_for_longer_than_order_does() {
+    for layer in ["two-phase", "fragment"] {
+        let texts = |expire| warnings(&[&format!("{layer} expire={expire}"), "order expire=3000"]);
+        assert!(texts(3000).iter().any(|text| text.contains("give the upper one a longer expire")), "{layer}");
+        assert_eq!(texts(3001), [""; 0], "{layer}");
+    }
+}
+
+#[test]
 fn a_layer_that_stands_twice_is_doubtful() {
     for layer in ["failure-detector", "ping", "order", "encrypt", "throughput"] {
         assert!(warnings(&[layer, layer]).iter().any(|text| text.contains("it stands twice")), "{layer}");
