@@ -3,7 +3,7 @@
 //! Its sender can repair that no more, so those that stay tell each other what they know of it. Clowder nodes only:
 //! they merge, where a Tomcat would replace its copy and lose what its running requests changed.
 
-use super::peers::Notice;
+use super::notices::Notice;
 use super::state::State;
 use super::store::Entry;
 use super::{JavaStr, Sessions};

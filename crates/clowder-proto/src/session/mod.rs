@@ -42,6 +42,7 @@ mod java_str;
 mod local;
 mod memory;
 mod merge;
+mod notices;
 mod out;
 mod parked;
 mod peers;

@@ -1,8 +1,9 @@
 //! The other members, and what each of them still lacks.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use super::notices::{Notice, Notices};
 use super::store::SlotRef;
 use super::{JavaStr, Sessions, clock, memory::Memory, millis};
 use crate::Now;
@@ -10,13 +11,6 @@ use crate::wire::{Member, MemberId};
 
 /// A message sent so long before a member was found gone may not have arrived.
 pub(super) const GONE_MARGIN_MS: u64 = 30_000;
-
-/// Something about a session that is not its state, to be told again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Notice {
-    Expired { id: JavaStr, explicit: bool },
-    Renamed { old: JavaStr, new: JavaStr },
-}
 
 #[derive(Debug)]
 pub(super) struct Peer {
@@ -32,7 +26,7 @@ pub(super) struct Peer {
     gone: Option<u64>,
     /// Sessions of which it missed something.
     pub(super) dirty: BTreeSet<SlotRef>,
-    pub(super) notices: VecDeque<Notice>,
+    pub(super) notices: Notices,
     pub(super) repair_at: Option<u64>,
     /// Failed repairs in a row.
     pub(super) repair_failures: u32,
@@ -63,7 +57,7 @@ impl Peer {
             joined,
             gone: None,
             dirty: BTreeSet::new(),
-            notices: VecDeque::new(),
+            notices: Notices::default(),
             repair_at: None,
             repair_failures: 0,
             repairing: 0,

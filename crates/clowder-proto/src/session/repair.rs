@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
+use super::notices::Notice;
 use super::out::BodyKind;
-use super::peers::Notice;
 use super::send::{CONTROL_LANE, Kind, Outgoing};
 use super::state::CellKind;
 use super::store::SlotRef;
@@ -69,20 +69,18 @@ impl Sessions {
         let delay = millis(self.config.transfer.repair_delay);
         let max = self.config.limits.ended_max;
         let Some(peer) = self.peers.get_mut(member) else { return };
-        if peer.notices.len() >= max {
+        peer.notices.push_back(notice);
+        if peer.notices.len() > max {
             peer.notices.pop_front();
             self.stats.notices_dropped += 1;
         }
-        peer.notices.push_back(notice);
         peer.repair_at.get_or_insert(ms + delay);
     }
 
     /// A member still speaks of a session that was invalidated.
     pub(super) fn remind_of_end(&mut self, now: Now, from: &Member, id: &JavaStr) {
         let notice = Notice::Expired { id: id.clone(), explicit: true };
-        if self.peers.get(&from.id).is_some_and(|peer| !peer.notices.contains(&notice)) {
-            self.note_failed(now, &from.id, notice);
-        }
+        self.note_failed(now, &from.id, notice);
     }
 
     /// Sends what the window allows.

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use super::peers::{GONE_MARGIN_MS, Notice, Peer};
+use super::notices::Notice;
+use super::peers::{GONE_MARGIN_MS, Peer};
 use super::repair::Repairing;
 use super::send::Kind;
 use super::store::SlotRef;

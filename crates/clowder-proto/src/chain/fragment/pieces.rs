@@ -132,6 +132,9 @@ impl Pieces {
         let head = if known.is_none() { cost(message) - message.body.len() } else { 0 };
         let bytes = self.open.bytes() + head + piece.data.len() + PIECE_OVERHEAD;
         if !room.allows_bytes(bytes, self.config.held_bytes_max) {
+            // Its sender learns that the message failed: what came of it only takes room, and so would the rest.
+            self.open.take(&key);
+            self.done.insert(now, Key::of(&detached(message)));
             return Err(rejection("memory_full"));
         }
         Ok(self.insert(now, key, count, message, number, &piece.data))

@@ -206,6 +206,17 @@ fn more_bytes_than_allowed_are_rejected() {
     assert_eq!(rejected(&node.receive_body(2, piece(&[0; 1_000], 0, 3))), ["memory_full"]);
 }
 
+/// Its sender knows that it failed: the rest is of no use.
+#[test]
+fn a_message_of_which_a_piece_found_no_room_takes_none() {
+    let node = node(|config| config.held_bytes_max = 3_000);
+    assert!(rejected(&node.receive_body(1, piece(&[0; 1_000], 0, 3))).is_empty());
+    assert_eq!(rejected(&node.receive_body(1, piece(&[0; 2_000], 1, 3))), ["memory_full"]);
+    assert_eq!(node.chain.held_bytes(), 0);
+    assert_eq!(rejected(&node.receive_body(1, piece(&[0; 10], 2, 3))), ["late_piece"]);
+    assert_eq!(node.chain.held_bytes(), 0);
+}
+
 #[test]
 fn tiny_pieces_cost_more_than_their_bytes() {
     let node = node(|config| config.held_bytes_max = 10_000);
