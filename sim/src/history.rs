@@ -117,6 +117,8 @@ pub struct History {
     /// A frame of the message came to the chain of a process of this node, which did not refuse it, or not before the
     /// acknowledgement.
     pub reached: BTreeSet<(usize, usize)>,
+    /// Receivers and senders: something of the sender came to the receiver that was meant for another life of its node.
+    pub strayed: BTreeSet<(Who, Who)>,
     /// By chains.
     pub rejected: Vec<Rejected>,
     /// Views of coordinators.
@@ -162,6 +164,11 @@ impl History {
     /// A frame with this id came, and the chain took it or not.
     pub(crate) fn taken(&mut self, id: &MessageId, receiver: Who, rejection: Option<Rejection>) {
         let message = self.frames.get(&id.0).copied();
+        if let Some(sent) = message.map(|message| &self.sent[message])
+            && !sent.outcomes.contains_key(&receiver.member().id)
+        {
+            self.strayed.insert((receiver, sent.sender));
+        }
         let answered = message.is_some_and(|message| options::ack_before(self.sent[message].options));
         if let Some(message) = message.filter(|_| rejection.is_none() || answered) {
             self.reached.insert((message, receiver.node));

@@ -10,8 +10,8 @@ use crate::{Who, World};
 /// gave up a number, and the message came all the same.
 ///
 /// Of each message the first delivery counts, and each kind alone, as each has its own queue above the chain. Left out
-/// are two processes of which one lost sight of the other, as messages with the numbers of two counts are under way at
-/// once then, and what was meant for another life of the same node, which has another count.
+/// are two processes of which one lost sight of the other, or one had what was meant for another life of its node: messages
+/// with the numbers of two counts are under way at once then.
 pub fn check(world: &World) -> Result<(), String> {
     if !world.settings.layers.orders() {
         return Ok(());
@@ -25,9 +25,9 @@ pub fn check(world: &World) -> Result<(), String> {
             continue;
         };
         let sent = &world.history.sent[message];
-        let is_meant = sent.outcomes.contains_key(&arrival.receiver.member().id);
-        let together = || !parted.contains(&(arrival.receiver, sent.sender));
-        if !is_meant || !together() || !world.settings.layers.see(sent.kind) {
+        let pair = (arrival.receiver, sent.sender);
+        let has_one_count = !parted.contains(&pair) && !world.history.strayed.contains(&pair);
+        if !has_one_count || !world.settings.layers.see(sent.kind) {
             continue;
         }
         let latest = latest.entry((sent.sender, arrival.receiver, sent.kind)).or_default();
