@@ -1,5 +1,6 @@
 //! A bare Tribes channel in a JVM with any chain of interceptors.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -83,6 +84,16 @@ impl ChainNode {
     /// As [`Node::assert_clean_log`](crate::Node::assert_clean_log).
     pub fn assert_clean_log(&self, expected: &[&str]) -> Result<()> {
         assert_clean_log(&self.process, &[&HARMLESS[..], expected].concat())
+    }
+
+    /// So many messages it could not decrypt, by its log.
+    pub fn unopened(&self) -> usize {
+        self.process.log().iter().filter(|line| line.contains("Failed to decrypt message")).count()
+    }
+
+    /// Digests of the bodies of the messages that it received.
+    pub fn bodies(&mut self) -> Result<HashSet<String>> {
+        serde_json::from_value(self.ask("bodies")?["sha256"].take()).context("bodies have digests")
     }
 
     /// The members that it knows.

@@ -103,11 +103,7 @@ fn retire(mut old: ChainNode, clowder: &mut Listener, new: &mut ChainNode) -> Re
     // the connection with the notice is read.
     ensure!(["said goodbye", "dead: connection refused"].map(Value::from).contains(&left["reason"]), "{left}");
     wait_until("a member less", PATIENCE, || Ok(!new.members()?.contains(&old.name)))?;
-    bodies(&mut old)
-}
-
-fn bodies(tomcat: &mut ChainNode) -> Result<HashSet<String>> {
-    serde_json::from_value(tomcat.ask("bodies")?["sha256"].take()).context("bodies have digests")
+    old.bodies()
 }
 
 /// Clowder sends without a pause while the old Tomcat goes and the new one comes.
@@ -150,7 +146,7 @@ fn an_old_tomcat_is_replaced_and_nothing_is_lost() -> Result<()> {
     ensure!(received(&mut new)?["digest"] == sent.at(&names[NEW]).digest()?.as_str(), "at the new Tomcat");
     let at_clowder = clowder.messages_from_the_start(messages)?;
     ensure!(at_clowder.digest()? == sent.at(&names[CLOWDER]).digest()?, "at Clowder");
-    let after = bodies(&mut replaced)?;
+    let after = replaced.bodies()?;
     let there = sent.at(&names[UPGRADED]);
     let lost = there.0.iter().find(|line| {
         line["outcome"] == "acknowledged" && !before.contains(sha256(line)) && !after.contains(sha256(line))

@@ -13,8 +13,6 @@ const OLD: &str = "cafedeadbeefbeefcafecafedeadbeef";
 const NEW: &str = "0badf00d0badf00d0badf00d0badf00d";
 /// Of the RPC channel that all nodes have: questions and answers are messages as any other.
 const RPC: &str = "keys";
-/// What Tomcat says of a message that it does not open.
-const COMPLAINT: &str = "Failed to decrypt message";
 /// Messages between two steps, at least.
 const MANY: usize = 100;
 
@@ -90,10 +88,6 @@ struct Tomcat {
 }
 
 impl Tomcat {
-    fn complaints(&self) -> usize {
-        self.node.process.log().iter().filter(|line| line.contains(COMPLAINT)).count()
-    }
-
     /// Who answered a question, although nobody waits for that.
     fn answers(&mut self, text: &str) -> Result<BTreeSet<String>> {
         let left_over = self.node.ask("asked")?["left_over"].take();
@@ -164,7 +158,7 @@ impl Cluster {
         for clowder in &mut self.clowder {
             clowder.listener.event_from_the_start("left", |event| event["member"] == name.as_str())?;
         }
-        self.bodies(tomcat)
+        self.tomcats[tomcat].node.bodies()
     }
 
     /// A new process in the place of one that was retired.
@@ -174,8 +168,9 @@ impl Cluster {
         self.has_joined(tomcat)
     }
 
-    fn bodies(&mut self, tomcat: usize) -> Result<HashSet<String>> {
-        serde_json::from_value(self.tomcats[tomcat].node.ask("bodies")?["sha256"].take()).context("bodies have digests")
+    /// By Tomcat.
+    fn unopened(&self) -> Vec<usize> {
+        self.tomcats.iter().map(|tomcat| tomcat.node.unopened()).collect()
     }
 
     fn change(&mut self, clowder: usize, ring: Ring) -> Result<()> {
@@ -195,7 +190,7 @@ impl Cluster {
         self.asked += 1;
         let text = format!("question-{}", self.asked);
         let (name, ring) = (self.name(asking), self.tomcats[asking].ring);
-        let mut complaints: Vec<usize> = self.tomcats.iter().map(Tomcat::complaints).collect();
+        let mut complaints = self.unopened();
         let mut answering = BTreeSet::new();
         self.tomcats[asking].node.ask(&format!("rpc none 1000 2 {text}"))?;
         let mut answers = |answered: Ring, by: &str| match ring.reads(answered) {
@@ -225,7 +220,7 @@ impl Cluster {
         deaf.into_iter().for_each(|at| complaints[at] += 1);
         let mut last = (BTreeSet::new(), Vec::new());
         let waited = wait_until("answers and complaints", PATIENCE, || {
-            last.1 = self.tomcats.iter().map(Tomcat::complaints).collect();
+            last.1 = self.unopened();
             last.0 = self.tomcats[asking].answers(&text)?;
             Ok(last.0.len() >= answering.len() && last.1.iter().zip(&complaints).all(|(are, will)| are >= will))
         });
@@ -335,12 +330,12 @@ fn the_key_is_changed_while_tomcats_are_down_and_nothing_acknowledged_is_lost() 
     sent_many(&mut stream, &tomcat)?;
 
     let sent = stream.end()?;
-    let after = cluster.bodies(0)?;
+    let after = cluster.tomcats[0].node.bodies()?;
     let lost = sent.at(&tomcat).0.into_iter().find(|line| {
         let has = |bodies: &HashSet<String>| line["sha256"].as_str().is_some_and(|digest| bodies.contains(digest));
         line["outcome"] == "acknowledged" && !has(&before) && !has(&after)
     });
     ensure!(lost.is_none(), "acknowledged and lost: {lost:?}");
-    ensure!(cluster.tomcats[0].complaints() == 0, "a message with the old key came to a Tomcat with the new one");
+    ensure!(cluster.tomcats[0].node.unopened() == 0, "a message with the old key came to a Tomcat with the new one");
     cluster.clowder.into_iter().try_for_each(|clowder| nothing_is_lost_between_clowder_nodes(&sent, clowder))
 }

@@ -10,8 +10,6 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
-#[cfg(test)]
-use bytes::Bytes;
 use clowder_proto::session::{Incoming, JavaStr, SessionLimits, no_context_manager};
 use clowder_proto::wire::Member;
 
@@ -115,7 +113,7 @@ impl Core {
 
     /// A message of a peer.
     #[cfg(test)]
-    pub(super) fn received(self: &Arc<Self>, from: &Member, body: &Bytes) {
+    pub(super) fn received(self: &Arc<Self>, from: &Member, body: &bytes::Bytes) {
         self.accept(from, Incoming::decode(body, &SessionLimits::default()).unwrap(), false);
     }
 }

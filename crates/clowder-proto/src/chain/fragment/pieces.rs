@@ -134,7 +134,7 @@ impl Pieces {
         if !room.allows_bytes(bytes, self.config.held_bytes_max) {
             // Its sender learns that the message failed: what came of it only takes room, and so would the rest.
             self.open.take(&key);
-            self.done.insert(now, Key::of(&detached(message)));
+            self.done.insert(now, key);
             return Err(rejection("memory_full"));
         }
         Ok(self.insert(now, key, count, message, number, &piece.data))

@@ -95,11 +95,13 @@ impl Interceptor for TwoPhase {
         if !self.applies(arrival.message.options) {
             return Ok(Flow::Pass);
         }
-        let room = Room::of(arrival, above);
         let message = &arrival.message;
         let message = match TwoPhase::confirmed(message) {
             Some(id) => lock(&self.store).confirmed(cx.now.mono, Key { sender: message.from.id.clone(), id })?,
-            None => lock(&self.store).arrived(cx.now.mono, message, room)?,
+            None => {
+                let room = Room::of(arrival, above);
+                lock(&self.store).arrived(cx.now.mono, message, room)?
+            }
         };
         let Some(message) = message else { return Ok(Flow::Taken) };
         // Whichever came last stands for both of them: its sender hears what became of the message.

@@ -80,8 +80,7 @@ impl Store {
             return Err(rejection("memory_full"));
         }
         self.take(&key);
-        let message = Box::new(detached(message));
-        self.put(now, Key::of(&message), Half::Message(message), cost);
+        self.put(now, key, Half::Message(Box::new(detached(message))), cost);
         Ok(None)
     }
 
