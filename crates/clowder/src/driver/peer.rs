@@ -34,6 +34,9 @@ use crate::transport::SocketOptions;
 
 /// Frames in one system call; the system takes up to 1024.
 const WRITE_FRAMES_MAX: usize = 256;
+/// So many frames are written at once instead of waiting for more: the peer works on them meanwhile, and more in one
+/// system call would save nothing.
+const FULL_FRAMES: usize = WRITE_FRAMES_MAX / 2;
 /// The token of a message whose outcome nobody waits for.
 const DETACHED: Token = Token(u64::MAX);
 
@@ -347,16 +350,17 @@ impl Peer {
 
 /// Writing.
 impl Peer {
-    /// Write now if `now_is_best`, else let the connection's task write what gathers until it runs.
+    /// Write now if `now_is_best` or much has gathered, else let the connection's task write what gathers until it runs.
     fn write_or_schedule<'a>(
         self: &'a Arc<Self>,
         mut state: MutexGuard<'a, State>,
         after: &mut After,
         now_is_best: bool,
     ) -> MutexGuard<'a, State> {
-        let ids: Vec<ConnId> = state.conns.iter().filter(|io| io.may_write()).map(|io| io.id).collect();
-        for id in ids {
-            if now_is_best {
+        let wanting = |io: &ConnIo| (io.may_write() || io.is_full()).then(|| (io.id, now_is_best || io.is_full()));
+        let conns: Vec<(ConnId, bool)> = state.conns.iter().filter_map(wanting).collect();
+        for (id, is_now) in conns {
+            if is_now {
                 state = self.write(state, id, after);
             } else if let Some(io) = state.conns.iter_mut().find(|io| io.id == id) {
                 io.scheduled = true;
@@ -376,7 +380,7 @@ impl Peer {
     ) -> MutexGuard<'a, State> {
         loop {
             let Some(io) = state.conns.iter_mut().find(|io| io.id == id) else { return state };
-            if !io.may_write() {
+            if !io.may_write() && !io.is_full() {
                 return state;
             }
             let Some(socket) = io.write.clone() else { return state };
@@ -558,8 +562,17 @@ impl ConnIo {
     }
 
     fn may_write(&self) -> bool {
-        let idle = self.out.is_empty() && self.unflushed == 0;
-        !(idle || self.writing || self.scheduled || self.blocked || self.write.is_none())
+        let is_idle = self.out.is_empty() && self.unflushed == 0;
+        self.can_write() && !is_idle && !self.scheduled
+    }
+
+    /// It need not wait for its task, which is about to write.
+    fn is_full(&self) -> bool {
+        self.can_write() && self.out.len() >= FULL_FRAMES
+    }
+
+    fn can_write(&self) -> bool {
+        !(self.writing || self.blocked || self.write.is_none())
     }
 }
 

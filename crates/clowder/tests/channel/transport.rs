@@ -1,7 +1,10 @@
 //! The settings of Tomcat's `Receiver` and `Transport`, at running nodes.
 
-use clowder::{Channel, Fate, SendOptions, TransportConfig};
-use clowder_proto::wire::Ack;
+use std::io::Read;
+use std::time::Duration;
+
+use clowder::{Channel, Fate, Member, SendOptions, TransportConfig};
+use clowder_proto::wire::{Ack, Capabilities};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -84,4 +87,22 @@ async fn a_negative_acknowledgement_can_count_as_success_over_tcp_and_udp() {
     let (_, from) = patiently(socket.recv_from(&mut [0; 1024])).await.unwrap();
     socket.send_to(Ack::Failed.frame(), from).await.unwrap();
     patiently(pending).await.unwrap();
+}
+
+/// While a task queues many messages without a pause, the peer need not wait for the last of them.
+#[tokio::test]
+async fn what_has_gathered_is_written_before_the_connections_task_runs() {
+    let (node, peer) = (start(&config()).await, RawPeer::new().await);
+    let member = Member { extension: Capabilities::ALL.encode(), ..peer.member.clone() };
+    let queue = || node.try_send([&member], "text", SendOptions::USE_ACK.asynchronous()).unwrap();
+    let mut sent = vec![queue()];
+    let mut raw = peer.accept().await;
+    raw.message().await.unwrap();
+    sent.extend((0..1000).map(|_| queue()));
+    // No task of this runtime runs as long as this one does not wait.
+    let mut socket = raw.stream.into_std().unwrap();
+    socket.set_nonblocking(false).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut received = vec![0; 100 * 100];
+    socket.read_exact(&mut received).unwrap();
 }
