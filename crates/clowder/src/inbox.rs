@@ -5,10 +5,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
+use clowder_proto::chain::Arrival;
 use clowder_proto::wire::{Ack, Member, MemberId, Message, MessageId, options};
 use tokio::task::coop::poll_proceed;
 
@@ -17,7 +19,7 @@ use crate::driver::acks::Acks;
 /// A received message. If its sender waits for the outcome of the processing, it learns it from [`Delivery::done`] or
 /// [`Delivery::fail`]; a delivery that is dropped without either has failed.
 pub struct Delivery {
-    message: Message,
+    arrival: Arrival,
     origin: Option<Origin>,
 }
 
@@ -34,35 +36,50 @@ pub(crate) struct Origin {
 
 impl Delivery {
     /// `origin`: none for a message that came in a datagram, which is not answered.
-    pub(crate) fn new(message: Message, origin: Option<Origin>) -> Delivery {
-        Delivery { message, origin }
+    pub(crate) fn new(arrival: Arrival, origin: Option<Origin>) -> Delivery {
+        Delivery { arrival, origin }
+    }
+
+    /// What the chain works on.
+    pub(crate) fn arrival(&mut self) -> &mut Arrival {
+        &mut self.arrival
+    }
+
+    /// Where it came from, if that is known.
+    pub(crate) fn source(&self) -> Option<SocketAddr> {
+        self.origin.as_ref().and_then(|origin| origin.acks.source())
+    }
+
+    /// Something else stands for it from now on.
+    pub(crate) fn take_origin(&mut self) -> Option<Origin> {
+        self.origin.take()
     }
 
     /// The sender, as the message says; nothing vouches for it. Its bytes are shares of the buffer that they were read
     /// into: copy what is kept for long.
     pub fn from(&self) -> &Member {
-        &self.message.from
+        &self.arrival.message.from
     }
 
     /// The bits of the message's options.
     pub fn options(&self) -> i32 {
-        self.message.options
+        self.arrival.message.options
     }
 
     /// The message's id, the same in every copy.
     pub fn id(&self) -> &MessageId {
-        &self.message.id
+        &self.arrival.message.id
     }
 
     /// The body: raw bytes if the sender said so (option 1), else a Java object stream. A share of a buffer of up to
     /// 64 KiB of received bytes, which lives as long as any share of it: copy a small part that is kept for long.
     pub fn body(&self) -> &Bytes {
-        &self.message.body
+        &self.arrival.message.body
     }
 
     /// The whole message.
     pub fn message(&self) -> &Message {
-        &self.message
+        &self.arrival.message
     }
 
     /// Its sender has its answer, because a layer of the chain held it, or wants none, as that of a datagram.
@@ -83,13 +100,13 @@ impl Delivery {
     /// Its turn has come: one that is acknowledged before processing is acknowledged now.
     pub(crate) fn handed_up(&mut self) {
         if let Some(origin) = &mut self.origin {
-            origin.handed_up(self.message.options);
+            origin.handed_up(self.arrival.message.options);
         }
     }
 
     fn finish(&mut self, ack: Ack) {
         if let Some(origin) = self.origin.take() {
-            origin.finish(&self.message.from.id, ack);
+            origin.finish(&self.arrival.message.from.id, ack);
         }
     }
 }
@@ -119,14 +136,14 @@ impl Origin {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        let ack = if options::ack_after(self.message.options) { Ack::Failed } else { Ack::Ok };
+        let ack = if options::ack_after(self.arrival.message.options) { Ack::Failed } else { Ack::Ok };
         self.finish(ack);
     }
 }
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Delivery").field(&self.message).finish()
+        f.debug_tuple("Delivery").field(&self.arrival.message).finish()
     }
 }
 

@@ -96,7 +96,7 @@ impl Acks {
     }
 
     /// Where its messages came from, if that is known.
-    pub(super) fn source(&self) -> Option<SocketAddr> {
+    pub(crate) fn source(&self) -> Option<SocketAddr> {
         Some(self.peer).filter(|peer| peer.port() != 0)
     }
 

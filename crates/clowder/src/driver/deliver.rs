@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clowder_proto::Now;
-use clowder_proto::chain::{Arrival, Context, Control as Place, Flow, Sink};
-use clowder_proto::wire::{Ack, Message};
+use clowder_proto::chain::{Context, Control as Place, Flow, Sink};
+use clowder_proto::wire::Ack;
 
 use super::env::Env;
 use super::random;
-use crate::inbox::{Delivery, Origin};
+use crate::inbox::Delivery;
 use crate::route::Listener;
 
 /// Messages that are delivered together: one look at the listeners, one entry into the inbox.
@@ -31,27 +31,28 @@ impl<'a> Batch<'a> {
         Batch { env, listeners, inbox, received: 0, now, sink }
     }
 
-    /// A message as it came. `origin`: none for a datagram's, which is not answered.
-    pub(crate) fn take(&mut self, message: Message, mut origin: Option<Origin>) {
+    /// A message as it came.
+    pub(crate) fn take(&mut self, mut delivery: Delivery) {
         if self.env.chain.is_empty() {
-            return self.give(Delivery::new(message, origin));
+            return self.give(delivery);
         }
-        let (peer, options) = (origin.as_ref().and_then(|origin| origin.acks.source()), message.options);
-        let (mut arrival, mut sink) = (Arrival { message, answers: true }, std::mem::take(&mut self.sink));
-        let (chain, now) = (&self.env.chain, self.now);
-        let flow = random::with(|random| chain.inbound_in_place(&mut Context { now, random }, &mut arrival, &mut sink));
+        let mut sink = std::mem::take(&mut self.sink);
+        let (chain, now, arrival) = (&self.env.chain, self.now, delivery.arrival());
+        let options = arrival.message.options;
+        let flow = random::with(|random| chain.inbound_in_place(&mut Context { now, random }, arrival, &mut sink));
+        let peer = delivery.source();
         for arrival in sink.arrivals.drain(..) {
-            let origin = if arrival.answers { origin.take() } else { None };
-            self.give(Delivery::new(arrival.message, origin));
+            let origin = if arrival.answers { delivery.take_origin() } else { None };
+            self.give(Delivery::new(arrival, origin));
         }
         if flow == Flow::Pass {
-            self.give(Delivery::new(arrival.message, origin));
-        } else if let Some(mut origin) = origin {
+            self.give(delivery);
+        } else if let Some(mut origin) = delivery.take_origin() {
             // Held, taken by the control plane, or rejected: its turn was now.
             origin.handed_up(options);
             let rejection = sink.rejections.iter().find(|(_, answers, _)| *answers);
             let ack = rejection.map_or(Ack::Ok, |(_, _, rejection)| rejection.answer);
-            origin.finish(&arrival.message.from.id, ack);
+            origin.finish(&delivery.from().id, ack);
         }
         self.aside(&mut sink, peer);
         self.sink = sink;
@@ -60,7 +61,7 @@ impl<'a> Batch<'a> {
     /// What the chain gave out that was held, or did not let through.
     pub(crate) fn take_sink(&mut self, mut sink: Sink) {
         for arrival in sink.arrivals.drain(..) {
-            self.give(Delivery::new(arrival.message, None));
+            self.give(Delivery::new(arrival, None));
         }
         self.aside(&mut sink, None);
     }

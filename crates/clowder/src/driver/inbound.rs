@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::BytesMut;
 use clowder_proto::Now;
-use clowder_proto::wire::{Ack, FrameDecoder, MemberId, Message, MessageId, WireError, options};
+use clowder_proto::chain::Arrival;
+use clowder_proto::wire::{Ack, FrameDecoder, MemberId, Message, WireError, options};
 
 use super::acks::Acks;
 use super::control::Report;
 use super::deliver::Batch;
 use super::env::{Env, Ticket, compact, now};
 use super::service;
-use crate::inbox::Origin;
+use crate::inbox::{Delivery, Origin};
 use crate::metrics::wire_label;
 
 /// Room for one read.
@@ -55,15 +56,6 @@ impl Violation {
             Violation::Plain => refusals.tls(peer, "plain", "a message without TLS, which is required here"),
         }
     }
-}
-
-/// One message of a batch that is to be delivered.
-struct Arrival {
-    message: Message,
-    bytes: usize,
-    seq: Option<u64>,
-    /// By which its copies are recognised.
-    id: MessageId,
 }
 
 impl Inbound {
@@ -158,9 +150,8 @@ impl Inbound {
         let _one_connection_at_a_time = gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
         let now = now();
         let mut deliveries = Batch::new(&self.env, now);
-        for Arrival { message, bytes, seq, id } in self.arrive(now, batch) {
-            let origin = Origin { acks: Arc::clone(&self.acks), seq, bytes, id };
-            deliveries.take(message, Some(origin));
+        for delivery in self.arrive(now, batch) {
+            deliveries.take(delivery);
         }
         deliveries.finish();
     }
@@ -178,13 +169,13 @@ impl Inbound {
 
     /// Give every message of the batch its place among the acknowledgements, and answer at once what is not delivered:
     /// messages of the membership, and copies.
-    fn arrive(&self, now: Now, batch: Vec<(Message, usize)>) -> Vec<Arrival> {
+    fn arrive(&self, now: Now, batch: Vec<(Message, usize)>) -> Vec<Delivery> {
         let asks = |message: &Message| message.options & options::USE_ACK != 0;
         let asking = batch.iter().filter(|(message, _)| asks(message)).count();
         let mut seq = self.acks.arrived(batch.len(), asking);
         let mut dedup = self.env.dedup.lock().unwrap_or_else(PoisonError::into_inner);
         let shares_ids = self.env.chain.shares_ids();
-        let mut arrivals = Vec::with_capacity(batch.len());
+        let mut deliveries = Vec::with_capacity(batch.len());
         let mut spent = 0;
         for (message, bytes) in batch {
             let place = asks(&message).then_some(seq);
@@ -197,7 +188,8 @@ impl Inbound {
                 match dedup.arrived(now, &message.from.id, &id, ticket) {
                     None => {
                         spent += bytes;
-                        arrivals.push(Arrival { message, bytes, seq: place, id });
+                        let origin = Origin { acks: Arc::clone(&self.acks), seq: place, bytes, id };
+                        deliveries.push(Delivery::new(Arrival { message, answers: true }, Some(origin)));
                     }
                     Some(first) => {
                         self.env.metrics.duplicates.increment(1);
@@ -212,6 +204,6 @@ impl Inbound {
         }
         drop(dedup);
         self.env.budget.spend(spent);
-        arrivals
+        deliveries
     }
 }
