@@ -207,7 +207,7 @@ pub(crate) enum BenchKind {
     Examples:\n  \
       clowder bench channel\n  \
       clowder bench channel --senders 8 --ack processed --seconds 5\n  \
-      clowder bench channel --senders 256 --ack processed --chain '' --chain order --chain fragment\n  \
+      clowder bench channel --senders 256 --ack processed --rounds 20 --seconds 1 --chain '' --chain order\n  \
       clowder bench channel --target 127.0.0.1:4000/01010101010101010101010101010101   # a Tomcat, for example")]
 pub(crate) struct BenchChannelArgs {
     /// Bytes in the body of a message.
@@ -238,6 +238,11 @@ pub(crate) struct BenchChannelArgs {
     /// the same case of the others right behind it.
     #[arg(long, value_name = "CHAIN", value_parser = chain)]
     pub(crate) chain: Vec<String>,
+
+    /// How often each case runs. With several chains and rounds, a line for each tells what it costs against the first:
+    /// the median and quartiles of the rounds' own ratios, of 1.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
 }
 
 /// A chain as text, checked and kept as it is.

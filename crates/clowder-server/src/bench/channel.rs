@@ -7,6 +7,7 @@ use bytes::Bytes;
 use clowder::{Channel, Member, SendOptions};
 use serde_json::{Value, json};
 
+use super::cost::Rounds;
 use super::load::{self, Measured, Operation};
 use super::{mb_per_second, per_second, pingpong, print, progress};
 use crate::channel::chain_text;
@@ -27,7 +28,8 @@ pub(super) async fn run(args: BenchChannelArgs) -> Result<()> {
     let senders = if args.senders.is_empty() { SENDERS.to_vec() } else { args.senders.clone() };
     let acks = if args.ack.is_empty() { ACKS.to_vec() } else { args.ack.clone() };
     let chains = if args.chain.is_empty() { vec![String::new()] } else { args.chain.clone() };
-    let bar = progress(senders.len() * acks.len() * chains.len() + 1)?;
+    let rounds = args.rounds as usize;
+    let bar = progress(senders.len() * acks.len() * chains.len() * rounds + 1)?;
     let mut pairs = Vec::new();
     for chain in &chains {
         pairs.push(Pair::start(&args, chain).await?);
@@ -40,15 +42,27 @@ pub(super) async fn run(args: BenchChannelArgs) -> Result<()> {
     }
     bar.inc(1);
     let body = Bytes::from(std::iter::repeat_with(|| fastrand::u8(..)).take(args.size as usize).collect::<Vec<u8>>());
+    let names: Vec<&str> = chains.iter().map(String::as_str).collect();
     for ack in acks {
         for &count in &senders {
-            for pair in &pairs {
-                bar.set_message(format!("{count} senders, ack {ack}, chain {:?}", pair.chain));
-                let workers = (0..count).map(|_| pair.sender(&body, ack)).collect();
-                let (measured, _) = load::run(workers, args.seconds).await?;
-                let line = result("channel", &args, &pair.chain, count, &ack.to_string(), &measured);
+            let mut costs = Rounds::default();
+            for round in 0..rounds {
+                let mut throughputs = vec![0.0; pairs.len()];
+                // Each round begins with another chain, so that none always has the same neighbour.
+                for index in (0..pairs.len()).map(|step| (step + round) % pairs.len()) {
+                    let pair = &pairs[index];
+                    bar.set_message(format!("{count} senders, ack {ack}, chain {:?}", pair.chain));
+                    let workers = (0..count).map(|_| pair.sender(&body, ack)).collect();
+                    let (measured, _) = load::run(workers, args.seconds).await?;
+                    throughputs[index] = per_second(measured.latencies.count(), measured.time);
+                    let line = result("channel", &args, &pair.chain, count, &ack.to_string(), &measured);
+                    bar.suspend(|| print(&line))?;
+                    bar.inc(1);
+                }
+                costs.push(throughputs);
+            }
+            for line in costs.lines(&names, count, &ack.to_string()) {
                 bar.suspend(|| print(&line))?;
-                bar.inc(1);
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod channel;
 mod client;
+mod cost;
 mod histogram;
 mod load;
 mod pingpong;
