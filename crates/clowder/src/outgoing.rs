@@ -65,7 +65,7 @@ impl Inner {
             Planned::One(Outbound { frame: frame.unwrap_or_default(), failure, acked, order })
         };
         if self.env.chain.is_empty() && via == Via::Tcp {
-            return one(self.frame(&draft));
+            return one(self.frame(draft));
         }
         let planned = random::with(|random| {
             let mut cx = Context { now, random };
@@ -79,15 +79,15 @@ impl Inner {
                 refused(&refusal);
                 one(Err(Failure::Refused))
             }
-            Ok(plan) => match &plan.parcels[..] {
+            Ok(mut plan) => match &mut plan.parcels[..] {
                 [parcel]
                     if via == Via::Tcp
                         && plan.follow_ups.is_empty()
                         && parcel.targets.indices(to.len()).len() == to.len() =>
                 {
-                    one(self.frame(&parcel.draft))
+                    one(self.frame(std::mem::take(&mut parcel.draft)))
                 }
-                _ => match self.legs(&plan, to.len(), via) {
+                _ => match self.legs(&mut plan, to.len(), via) {
                     Err(failure) => one(Err(failure)),
                     Ok(legs) => Planned::Many(Shipment {
                         inner: Arc::downgrade(self),
@@ -129,17 +129,19 @@ impl Inner {
         }
     }
 
-    fn frame(&self, draft: &Draft) -> Result<Bytes, Failure> {
+    fn frame(&self, draft: Draft) -> Result<Bytes, Failure> {
         if self.env.encoder.frame_len(draft.body.len()) > self.env.limits.wire.frame_bytes_max {
             return Err(Failure::TooLarge);
         }
         Ok(self.env.encoder.frame(draft))
     }
 
-    fn legs(&self, plan: &Plan, targets: usize, via: Via) -> Result<Vec<Leg>, Failure> {
+    /// The bodies of the plan are empty afterwards.
+    fn legs(&self, plan: &mut Plan, targets: usize, via: Via) -> Result<Vec<Leg>, Failure> {
         let mut legs = Vec::new();
-        for (parcel, one) in plan.parcels.iter().enumerate() {
-            let mut frame = self.frame(&one.draft)?;
+        for (parcel, one) in plan.parcels.iter_mut().enumerate() {
+            let draft = Draft { body: std::mem::take(&mut one.draft.body), ..one.draft };
+            let mut frame = self.frame(draft)?;
             if via != Via::Tcp {
                 frame = self.env.encoder.plain(&frame);
             }
@@ -340,11 +342,11 @@ impl Passage {
             let ids: Vec<MemberId> = members.iter().map(|member| member.id.clone()).collect();
             let plan =
                 random::with(|random| inner.env.chain.follow_up(&mut Context { now: now(), random }, follow_up, &ids));
-            let plan = plan.map_err(|refusal| {
+            let mut plan = plan.map_err(|refusal| {
                 refused(&refusal);
                 Failure::Refused
             })?;
-            let legs = inner.legs(&plan, members.len(), self.via)?;
+            let legs = inner.legs(&mut plan, members.len(), self.via)?;
             let Passage { acked, order, via, .. } = *self;
             let shipment = Shipment { inner: self.inner.clone(), legs, follow_ups: plan.follow_ups, acked, order, via };
             Ok((inner, shipment))

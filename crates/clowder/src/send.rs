@@ -121,16 +121,28 @@ pub(crate) struct Encoder {
     record: Bytes,
     /// The same without what this node says of itself to Clowder nodes.
     plain: Bytes,
+    /// What stands in front of a body, with room for what differs from message to message.
+    head: Vec<u8>,
 }
 
-/// Where the length of the sender's record stands in a frame: behind header, options, timestamp and id.
-const RECORD_LENGTH_AT: usize = FRAME_HEADER + 4 + 8 + 4 + 16;
-/// The header of a frame.
-const FRAME_HEADER: usize = 11;
+/// Where the options stand in a frame, behind its header.
+const OPTIONS_AT: usize = 11;
+const TIMESTAMP_AT: usize = OPTIONS_AT + 4;
+/// The id has its length in front.
+const ID_AT: usize = TIMESTAMP_AT + 8 + 4;
+/// The length of the sender's record, and the record behind it.
+const RECORD_LENGTH_AT: usize = ID_AT + 16;
 
 impl Encoder {
     pub(crate) fn new(local: &Member) -> Encoder {
-        Encoder { record: local.encode(), plain: local.plain().encode() }
+        let (record, plain) = (local.encode(), local.plain().encode());
+        let mut head = vec![0; ID_AT - 4];
+        head.put_u32(16);
+        head.put_bytes(0, 16);
+        head.put_u32(length(record.len()));
+        head.put_slice(&record);
+        head.put_u32(0);
+        Encoder { record, plain, head }
     }
 
     /// One of this node's frames as a Tomcat can take it.
@@ -138,12 +150,11 @@ impl Encoder {
     /// Its interceptors copy a message by the length that the fields of the sender's record add up to, and fail if the
     /// record is longer.
     pub(crate) fn plain(&self, frame: &Bytes) -> Bytes {
-        let length = |length: usize| u32::try_from(length).expect("shorter than a frame that was encoded");
         let rest = RECORD_LENGTH_AT + 4 + self.record.len();
         let whole = frame.len() - self.record.len() + self.plain.len();
         let mut out = BytesMut::with_capacity(whole);
         out.put_slice(&frame_header(length(whole - FRAME_OVERHEAD)));
-        out.put_slice(&frame[FRAME_HEADER..RECORD_LENGTH_AT]);
+        out.put_slice(&frame[OPTIONS_AT..RECORD_LENGTH_AT]);
         out.put_u32(length(self.plain.len()));
         out.put_slice(&self.plain);
         out.put_slice(&frame[rest..]);
@@ -152,26 +163,28 @@ impl Encoder {
 
     /// The length of the frame around a body.
     pub(crate) fn frame_len(&self, body: usize) -> usize {
-        FRAME_OVERHEAD + 24 + 16 + self.record.len() + body
+        self.head.len() + body + frame_trailer().len()
     }
 
-    /// One allocation, shared by all targets.
-    pub(crate) fn frame(&self, draft: &Draft) -> Bytes {
-        let length = |length: usize| u32::try_from(length).expect("checked against the limit of a frame");
-        let whole = self.frame_len(draft.body.len());
-        let mut out = BytesMut::with_capacity(whole);
-        out.put_slice(&frame_header(length(whole - FRAME_OVERHEAD)));
-        out.put_i32(draft.options);
-        out.put_i64(draft.timestamp);
-        out.put_u32(16);
-        out.put_slice(&draft.id);
-        out.put_u32(length(self.record.len()));
-        out.put_slice(&self.record);
-        out.put_u32(length(draft.body.len()));
-        draft.body.copy_to(&mut out);
-        out.put_slice(frame_trailer());
-        out.freeze()
+    /// Shared by all targets.
+    pub(crate) fn frame(&self, draft: Draft) -> Bytes {
+        let Draft { options, timestamp, id, body } = draft;
+        let (body_len, head_len) = (body.len(), self.head.len());
+        let content_len = self.frame_len(body_len) - FRAME_OVERHEAD;
+        let write_head = |head: &mut [u8]| {
+            head.copy_from_slice(&self.head);
+            head[..OPTIONS_AT].copy_from_slice(&frame_header(length(content_len)));
+            head[OPTIONS_AT..TIMESTAMP_AT].copy_from_slice(&options.to_be_bytes());
+            head[TIMESTAMP_AT..TIMESTAMP_AT + 8].copy_from_slice(&timestamp.to_be_bytes());
+            head[ID_AT..RECORD_LENGTH_AT].copy_from_slice(&id);
+            head[head_len - 4..].copy_from_slice(&length(body_len).to_be_bytes());
+        };
+        body.into_frame(head_len, write_head, frame_trailer())
     }
+}
+
+fn length(length: usize) -> u32 {
+    u32::try_from(length).expect("checked against the limit of a frame")
 }
 
 /// A new id for a message: unique, not secret.
@@ -415,7 +428,7 @@ mod tests {
         for body in [&b""[..], b"body"] {
             let body = Bytes::from_static(body);
             let draft = Draft { options: 7, timestamp: 8, id: [9; 16], body: Body::from(body.clone()) };
-            let plain = encoder.plain(&encoder.frame(&draft));
+            let plain = encoder.plain(&encoder.frame(draft));
             let mut decoder = FrameDecoder::new(&Limits::default());
             decoder.buffer().extend_from_slice(&plain);
             let content = decoder.next().unwrap().unwrap();

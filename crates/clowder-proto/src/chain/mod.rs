@@ -142,7 +142,7 @@ impl Chain {
     /// # Errors
     /// An interceptor refused it. Nothing is to be sent.
     pub fn outbound(&self, cx: &mut Context<'_>, draft: Draft, targets: &[MemberId]) -> Result<Plan, Refusal> {
-        self.outbound_from(0, cx, draft, targets)
+        self.down(0, cx, Parcel { draft, targets: Targets::All }, targets)
     }
 
     /// As [`Chain::outbound`] for a message of the control plane: only the layers below `control` see it; all do not, if
@@ -158,7 +158,8 @@ impl Chain {
         targets: &[MemberId],
     ) -> Result<Plan, Refusal> {
         let place = self.layers.iter().position(|layer| matches!(layer, Layer::Control(other) if *other == control));
-        self.outbound_from(place.map_or(self.layers.len(), |place| place + 1), cx, draft, targets)
+        let at = place.map_or(self.layers.len(), |place| place + 1);
+        self.down(at, cx, Parcel { draft, targets: Targets::All }, targets)
     }
 
     /// What is to be sent next, now that what it follows has arrived everywhere.
@@ -166,11 +167,8 @@ impl Chain {
     /// # Errors
     /// An interceptor refused it. Nothing is to be sent.
     pub fn follow_up(&self, cx: &mut Context<'_>, follow_up: FollowUp, targets: &[MemberId]) -> Result<Plan, Refusal> {
-        let mut plan = Plan::default();
-        let layers = self.layers.get(follow_up.at..).unwrap_or_default();
-        let mut parcel = Parcel { draft: follow_up.draft, targets: follow_up.targets };
-        Below::new(layers, follow_up.at, targets, &mut plan).pass(cx, &mut parcel)?;
-        Ok(plan)
+        let FollowUp { at, draft, targets: to, .. } = follow_up;
+        self.down(at, cx, Parcel { draft, targets: to }, targets)
     }
 
     /// A member of the group is none any more. At once, in the order of views; what is held of it is given out by
@@ -179,14 +177,12 @@ impl Chain {
         self.interceptors().for_each(|interceptor| interceptor.member_left(member));
     }
 
-    fn outbound_from(
-        &self,
-        at: usize,
-        cx: &mut Context<'_>,
-        draft: Draft,
-        targets: &[MemberId],
-    ) -> Result<Plan, Refusal> {
-        self.follow_up(cx, FollowUp { after: 0..0, at, draft, targets: Targets::All }, targets)
+    /// Through the layers from `at` on.
+    fn down(&self, at: usize, cx: &mut Context<'_>, mut parcel: Parcel, targets: &[MemberId]) -> Result<Plan, Refusal> {
+        let mut plan = Plan::default();
+        let layers = self.layers.get(at..).unwrap_or_default();
+        Below::new(layers, at, targets, &mut plan).pass(cx, &mut parcel)?;
+        Ok(plan)
     }
 
     /// What comes of a received message: into `sink`.

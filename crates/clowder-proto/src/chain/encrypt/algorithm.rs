@@ -7,6 +7,8 @@ use std::str::FromStr;
 pub(super) const TAG_LEN: usize = 16;
 /// Random bytes in front of a message with [`Algorithm::AesGcm`].
 pub(super) const GCM_IV_LEN: usize = 12;
+/// What stands there with any other algorithm is no longer than this.
+pub(super) const IV_LEN_MAX: usize = 16;
 
 /// An algorithm of Tomcat's `EncryptInterceptor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

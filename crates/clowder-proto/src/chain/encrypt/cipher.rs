@@ -8,8 +8,10 @@ use aes::cipher::block::{BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecryp
 use aes::cipher::common::InnerIvInit;
 use aes::cipher::{Block, KeyInit};
 use aes::{Aes128, Aes192, Aes256};
+use bytes::{Buf, BytesMut};
 use des::TdesEde3;
 
+use super::super::body::Making;
 use super::algorithm::TAG_LEN;
 use super::gcm::Gcm;
 use super::{Algorithm, Key};
@@ -68,11 +70,16 @@ impl Cipher {
         self.algorithm.iv_len() + plain + TAG_LEN
     }
 
-    /// Encrypt what stands behind the IV in `message`, in place; tag or padding come behind it. `None`: it is too long
-    /// for the algorithm.
-    pub(super) fn seal(&self, message: &mut Vec<u8>) -> Option<()> {
+    /// Encrypt in place what stands behind the IV; tag or padding come behind it. `None`: it is too long for the
+    /// algorithm.
+    pub(super) fn seal(&self, message: &mut Making) -> Option<()> {
         match &self.schedule {
-            Schedule::Gcm(cipher) => cipher.seal(message),
+            Schedule::Gcm(cipher) => {
+                let (iv, text) = message.bytes().split_first_chunk_mut()?;
+                let tag = cipher.seal(iv, text)?;
+                message.end().extend_from_slice(&tag);
+                Some(())
+            }
             Schedule::Aes128(chaining, cipher) => seal_blocks(*chaining, cipher, message),
             Schedule::Aes192(chaining, cipher) => seal_blocks(*chaining, cipher, message),
             Schedule::Aes256(chaining, cipher) => seal_blocks(*chaining, cipher, message),
@@ -80,25 +87,33 @@ impl Cipher {
         }
     }
 
-    /// The plaintext of a whole encrypted body. `None`: another key, another algorithm, or changed on the way; which
-    /// of them is not to be known.
-    pub(super) fn open(&self, message: &[u8]) -> Option<Vec<u8>> {
-        match &self.schedule {
-            Schedule::Gcm(cipher) => cipher.open(message),
-            Schedule::Aes128(chaining, cipher) => open_blocks(*chaining, cipher, message),
-            Schedule::Aes192(chaining, cipher) => open_blocks(*chaining, cipher, message),
-            Schedule::Aes256(chaining, cipher) => open_blocks(*chaining, cipher, message),
-            Schedule::DesEde(cipher) => open_blocks(Chaining::Cbc, cipher, message),
-        }
+    /// Decrypt a whole encrypted body in place: the plaintext. `None`: another key, another algorithm, or changed on the
+    /// way; which of them is not to be known.
+    pub(super) fn open(&self, mut message: BytesMut) -> Option<BytesMut> {
+        let (iv, text) = message.split_at_mut_checked(self.algorithm.iv_len())?;
+        let length = match &self.schedule {
+            Schedule::Gcm(cipher) => {
+                let (text, tag) = text.split_last_chunk_mut()?;
+                cipher.open((&*iv).try_into().ok()?, text, tag)?;
+                text.len()
+            }
+            Schedule::Aes128(chaining, cipher) => open_blocks(*chaining, cipher, iv, text)?,
+            Schedule::Aes192(chaining, cipher) => open_blocks(*chaining, cipher, iv, text)?,
+            Schedule::Aes256(chaining, cipher) => open_blocks(*chaining, cipher, iv, text)?,
+            Schedule::DesEde(cipher) => open_blocks(Chaining::Cbc, cipher, iv, text)?,
+        };
+        message.advance(self.algorithm.iv_len());
+        message.truncate(length);
+        Some(message)
     }
 }
 
 /// Java pads in every mode but GCM, also where the mode itself needs no whole blocks.
-fn seal_blocks<C: BlockCipherEncrypt>(chaining: Chaining, cipher: &C, message: &mut Vec<u8>) -> Option<()> {
+fn seal_blocks<C: BlockCipherEncrypt>(chaining: Chaining, cipher: &C, message: &mut Making) -> Option<()> {
     let block = size_of::<Block<C>>();
-    let pad = block - message.len() % block;
-    message.resize(message.len() + pad, u8::try_from(pad).ok()?);
-    let (iv, plain) = Array::slice_as_chunks_mut(message).0.split_first_mut()?;
+    let pad = block - message.bytes().len() % block;
+    message.end().extend(std::iter::repeat_n(u8::try_from(pad).ok()?, pad));
+    let (iv, plain) = Array::slice_as_chunks_mut(message.bytes()).0.split_first_mut()?;
     let iv: &Block<C> = iv;
     match chaining {
         Chaining::Cbc => cbc::Encryptor::inner_iv_init(cipher, iv).encrypt_blocks(plain),
@@ -108,15 +123,13 @@ fn seal_blocks<C: BlockCipherEncrypt>(chaining: Chaining, cipher: &C, message: &
     Some(())
 }
 
-fn open_blocks<C>(chaining: Chaining, cipher: &C, message: &[u8]) -> Option<Vec<u8>>
+/// The length of the plaintext.
+fn open_blocks<C>(chaining: Chaining, cipher: &C, iv: &[u8], text: &mut [u8]) -> Option<usize>
 where
     C: BlockCipherEncrypt + BlockCipherDecrypt,
 {
-    let block = size_of::<Block<C>>();
-    let (iv, sealed) = message.split_at_checked(block)?;
     let iv: &Block<C> = iv.try_into().ok()?;
-    let mut plain = sealed.to_vec();
-    let (blocks, rest) = Array::slice_as_chunks_mut(&mut plain);
+    let (blocks, rest) = Array::slice_as_chunks_mut(text);
     if !rest.is_empty() {
         return None;
     }
@@ -125,8 +138,7 @@ where
         Chaining::Cfb => cfb_mode::Decryptor::inner_iv_init(cipher, iv).decrypt_blocks(blocks),
         Chaining::Ofb => ofb::OfbCore::inner_iv_init(cipher, iv).decrypt_blocks(blocks),
     }
-    plain.truncate(unpadded_len(&plain, block)?);
-    Some(plain)
+    unpadded_len(text, size_of::<Block<C>>())
 }
 
 /// The length without padding, which is the same number in each of its bytes. How long it takes tells nothing about

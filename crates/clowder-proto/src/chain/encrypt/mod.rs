@@ -1,6 +1,6 @@
 //! Bodies encrypted with a key that all members share. Tomcat: `EncryptInterceptor`.
 //!
-//! An encrypted body is an IV, random for each message, and the ciphertext of the time of sending and the body. The
+//! An encrypted body is an IV, another one for each message, and the ciphertext of the time of sending and the body. The
 //! rest of the message (options, id, sender) is neither secret nor protected, nor is what enters the chain below this
 //! layer. Everything is encrypted and everything is expected to be: there is no flag.
 //!
@@ -13,25 +13,31 @@ mod config;
 mod gcm;
 mod generation;
 mod health;
+mod iv;
 mod key;
+mod opened;
 mod replay;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 
 pub use algorithm::{Algorithm, AlgorithmError};
 pub use config::EncryptConfig;
 pub use generation::{Generation, GenerationError};
 pub use key::{Key, KeyError, KeyRing};
 
+use self::algorithm::IV_LEN_MAX;
 use self::cipher::Cipher;
 use self::health::Health;
+use self::iv::Ivs;
+use self::opened::Buffer;
 use self::replay::{Refused, Window};
+use super::body::Making;
 use super::{Above, Arrival, Below, Body, Context, Flow, Interceptor, Parcel, Refusal, Rejection, Warning};
 use crate::Now;
 use crate::wire::Ack;
@@ -88,10 +94,12 @@ pub struct Encrypt {
     algorithm: Algorithm,
     has_timestamp: bool,
     replay_window: (i64, usize),
-    ciphers: RwLock<Arc<Ciphers>>,
+    ciphers: RwLock<Ciphers>,
+    ivs: Ivs,
     /// From the first received message on: the clock and the secret come with it.
     window: Mutex<Option<Window>>,
     health: Mutex<Health>,
+    buffer: Mutex<Buffer>,
     sealed: AtomicU64,
     sealed_with_key: AtomicU64,
     opened: AtomicU64,
@@ -122,9 +130,11 @@ impl Encrypt {
             algorithm,
             has_timestamp: config.generation.has_timestamp(),
             replay_window: (width.max(1), config.replay_window_message_count.max(1)),
-            ciphers: RwLock::new(Arc::new(Ciphers::new(algorithm, &config.keys)?)),
+            ivs: Ivs::default(),
+            ciphers: RwLock::new(Ciphers::new(algorithm, &config.keys)?),
             window: Mutex::default(),
             health: Mutex::default(),
+            buffer: Mutex::default(),
             sealed: AtomicU64::default(),
             sealed_with_key: AtomicU64::default(),
             opened: AtomicU64::default(),
@@ -161,15 +171,15 @@ impl Encrypt {
     /// # Errors
     /// There is no key to send with, or one of them does not fit the algorithm; then nothing was changed.
     pub fn set_keys(&self, ring: &KeyRing) -> Result<(), EncryptError> {
-        let ciphers = Arc::new(Ciphers::new(self.algorithm, ring)?);
+        let ciphers = Ciphers::new(self.algorithm, ring)?;
         *self.ciphers.write().unwrap_or_else(PoisonError::into_inner) = ciphers;
         self.sealed_with_key.store(0, Relaxed);
         lock(&self.health).key_changed();
         Ok(())
     }
 
-    fn ciphers(&self) -> Arc<Ciphers> {
-        self.ciphers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn ciphers(&self) -> RwLockReadGuard<'_, Ciphers> {
+        self.ciphers.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Work with the window, which begins at the first message.
@@ -186,10 +196,11 @@ impl Encrypt {
     }
 
     /// The plaintext, and whether it was the key that this node sends with.
-    fn open(&self, cx: &mut Context<'_>, message: &[u8]) -> Option<(Vec<u8>, bool)> {
+    fn open(&self, cx: &mut Context<'_>, message: &Bytes) -> Option<(BytesMut, bool)> {
         let ciphers = self.ciphers();
+        let copy = || lock(&self.buffer).copy(message);
         let mut opened =
-            ciphers.0.iter().enumerate().filter_map(|(index, cipher)| Some((cipher.open(message)?, index == 0)));
+            ciphers.0.iter().enumerate().filter_map(|(index, cipher)| Some((cipher.open(copy())?, index == 0)));
         if self.algorithm.is_authenticated() || ciphers.0.len() == 1 {
             return opened.next();
         }
@@ -209,7 +220,7 @@ impl Encrypt {
     fn admit(&self, cx: &mut Context<'_>, plain: &[u8], iv: &[u8]) -> Result<(), (&'static str, Ack)> {
         let time = timestamp(plain).ok_or(("too_short", Ack::Ok))?;
         let now = cx.now.wall_ms();
-        let mut nonce = [0; 16];
+        let mut nonce = [0; IV_LEN_MAX];
         nonce[..iv.len()].copy_from_slice(iv);
         let nonce = u128::from_le_bytes(nonce);
         let Err(refused) = self.with_window(cx, |window| window.admit(now, time, nonce)) else { return Ok(()) };
@@ -242,21 +253,19 @@ impl Interceptor for Encrypt {
         let ciphers = self.ciphers();
         let cipher = ciphers.sending();
         let draft = &mut parcel.draft;
-        // One allocation: the whole message is made and encrypted in it, and it is the body.
-        let mut message = Vec::with_capacity(cipher.sealed_len_max(TIMESTAMP_LEN + draft.body.len()));
-        message.resize(self.algorithm.iv_len(), 0);
-        (cx.random)(&mut message);
+        let mut message = Making::new(cipher.sealed_len_max(TIMESTAMP_LEN + draft.body.len()));
+        message.end().extend_from_slice(self.ivs.next(cx, self.algorithm).as_ref());
         if self.has_timestamp {
             // As Tomcat: the message itself shows the same time.
             if draft.timestamp <= 0 {
                 draft.timestamp = cx.now.wall_ms();
             }
-            message.extend_from_slice(&draft.timestamp.to_be_bytes());
+            message.end().extend_from_slice(&draft.timestamp.to_be_bytes());
         }
-        draft.body.copy_to(&mut message);
+        draft.body.copy_to(message.end());
         let refuse = || Refusal { interceptor: self.name(), reason: format!("too long for {}", self.algorithm) };
         cipher.seal(&mut message).ok_or_else(refuse)?;
-        draft.body = Body::from(Bytes::from(message));
+        draft.body = Body::from(message);
         self.sealed.fetch_add(1, Relaxed);
         self.sealed_with_key.fetch_add(1, Relaxed);
         Ok(Flow::Pass)
@@ -284,11 +293,10 @@ impl Interceptor for Encrypt {
             let told = |(kind, answer)| if is_authenticated { (kind, answer) } else { ("unopened", Ack::Ok) };
             admitted.map_err(told).map_err(|(kind, answer)| reject(kind, answer))?;
         }
-        let mut plain = Bytes::from(plain);
+        message.body = plain.freeze();
         if self.has_timestamp {
-            plain.advance(TIMESTAMP_LEN);
+            message.body.advance(TIMESTAMP_LEN);
         }
-        message.body = plain;
         self.opened.fetch_add(1, Relaxed);
         if !is_sending {
             self.opened_with_accepted.fetch_add(1, Relaxed);

@@ -10,7 +10,8 @@
 //!
 //! Invariant: at most `count_max` nonces are held, and none is accepted twice, whatever the clock does.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use crate::secret_hash::Secret;
 
@@ -37,21 +38,19 @@ pub(super) struct Window {
     width: i64,
     count_max: usize,
     floor: i64,
-    /// By time stamp.
-    seen: BTreeMap<i64, Millisecond>,
+    /// The nonces of each time stamp above the floor.
+    seen: BTreeMap<i64, HashSet<u128, Secret>>,
+    /// The first time stamp there.
+    earliest: i64,
     /// The nonces of all times, if time stamps can be changed.
     everywhere: Option<HashSet<u128, Secret>>,
     /// How many messages count as remembered.
     count: usize,
+    /// How many of them have the floor's time stamp: Tomcat forgets one at a time, but the floor refuses them all.
+    refused_by_floor: usize,
+    /// How many messages came since a millisecond was begun: about as many will have the next one.
+    recent: usize,
     secret: Secret,
-}
-
-/// The nonces of one millisecond.
-#[derive(Debug)]
-struct Millisecond {
-    nonces: HashSet<u128, Secret>,
-    /// How many of them count: Tomcat forgets one at a time. From the first one on the floor refuses them all.
-    count: usize,
 }
 
 impl Window {
@@ -60,7 +59,18 @@ impl Window {
     pub(super) fn new(width: i64, count_max: usize, is_sealed: bool, now: i64, secret: u64) -> Window {
         let (floor, secret) = (now.saturating_sub(width), Secret(secret));
         let everywhere = (!is_sealed).then(|| HashSet::with_hasher(secret));
-        Window { width, count_max, floor, seen: BTreeMap::new(), everywhere, count: 0, secret }
+        Window {
+            width,
+            count_max,
+            floor,
+            seen: BTreeMap::new(),
+            everywhere,
+            earliest: i64::MAX,
+            count: 0,
+            refused_by_floor: 0,
+            recent: 0,
+            secret,
+        }
     }
 
     /// The time is within the window.
@@ -83,13 +93,19 @@ impl Window {
         if self.everywhere.as_mut().is_some_and(|everywhere| !everywhere.insert(nonce)) {
             return Err(Refused::Replayed);
         }
-        let empty = || Millisecond { nonces: HashSet::with_hasher(self.secret), count: 0 };
-        let millisecond = self.seen.entry(time).or_insert_with(empty);
-        if !millisecond.nonces.insert(nonce) {
+        let nonces = match self.seen.entry(time) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                self.earliest = self.earliest.min(time);
+                let capacity = std::mem::take(&mut self.recent);
+                place.insert(HashSet::with_capacity_and_hasher(capacity, self.secret))
+            }
+        };
+        if !nonces.insert(nonce) {
             return Err(Refused::Replayed);
         }
-        millisecond.count += 1;
         self.count += 1;
+        self.recent += 1;
         if self.count > self.count_max {
             self.forget_first(i64::MAX);
         }
@@ -104,17 +120,26 @@ impl Window {
 
     /// Forget one of the earliest if it is no later than `limit`.
     fn forget_first(&mut self, limit: i64) {
-        let Some(mut earliest) = self.seen.first_entry().filter(|earliest| *earliest.key() <= limit) else { return };
-        self.floor = self.floor.max(*earliest.key());
-        self.count -= 1;
-        let millisecond = earliest.get_mut();
-        millisecond.count -= 1;
-        let forgotten = std::mem::replace(&mut millisecond.nonces, HashSet::with_hasher(self.secret));
-        if millisecond.count == 0 {
-            earliest.remove();
+        if self.refused_by_floor == 0 {
+            self.raise_floor(limit);
         }
+        if self.refused_by_floor > 0 && self.floor <= limit {
+            self.refused_by_floor -= 1;
+            self.count -= 1;
+        }
+    }
+
+    /// To the earliest time stamp if that is no later than `limit`.
+    fn raise_floor(&mut self, limit: i64) {
+        if self.earliest > limit {
+            return;
+        }
+        let Some((time, nonces)) = self.seen.pop_first() else { return };
+        self.earliest = self.seen.first_key_value().map_or(i64::MAX, |(time, _)| *time);
+        self.floor = time;
+        self.refused_by_floor = nonces.len();
         if let Some(everywhere) = &mut self.everywhere {
-            for nonce in &forgotten {
+            for nonce in &nonces {
                 everywhere.remove(nonce);
             }
         }
@@ -203,8 +228,8 @@ mod tests {
             window.admit(NOW + 40_000, NOW + 40_000, nonce).unwrap();
         }
         assert!(window.count <= 60_001, "{}", window.count);
-        let counted: usize = window.seen.values().map(|millisecond| millisecond.count).sum();
-        assert_eq!(counted, window.count);
+        let held: usize = window.seen.values().map(HashSet::len).sum();
+        assert_eq!(held + window.refused_by_floor, window.count);
     }
 
     #[test]
@@ -254,7 +279,7 @@ mod tests {
                 if window.admit(NOW + clock, time, nonce).is_ok() {
                     prop_assert!(accepted.insert(nonce), "{} again", nonce);
                 }
-                let held: usize = window.seen.values().map(|millisecond| millisecond.nonces.len()).sum();
+                let held: usize = window.seen.values().map(HashSet::len).sum();
                 prop_assert!(held <= window.count && window.count <= count_max);
             }
         }

@@ -29,7 +29,7 @@ fn encrypt(attributes: &[(&str, &str)]) -> Encrypt {
     Encrypt::new(&config(attributes)).unwrap().0
 }
 
-/// With a random IV that is `seed`, over and over.
+/// Where random bytes are those of `seed`, over and over.
 fn sealed(encrypt: &Encrypt, seed: u64, body: impl Into<Bytes>) -> Bytes {
     sealed_at(encrypt, seed, T, body)
 }
