@@ -239,8 +239,9 @@ pub(crate) struct BenchChannelArgs {
     #[arg(long, value_name = "CHAIN", value_parser = chain)]
     pub(crate) chain: Vec<String>,
 
-    /// How often each case runs. With several chains and rounds, a line for each tells what it costs against the first:
-    /// the median and quartiles of the rounds' own ratios, of 1.
+    /// How often each case runs. With several chains and rounds, a line for each tells what it costs against the first,
+    /// as a share of the throughput, and of what the time on processors would allow: the median and quartiles of the
+    /// rounds' own ratios.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: u32,
 }

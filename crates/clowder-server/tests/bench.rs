@@ -39,6 +39,20 @@ fn channel() {
 }
 
 #[test]
+fn the_cost_of_a_chain() {
+    let words =
+        "bench channel --size 100 --senders 2 --ack received --seconds 0.1 --rounds 2 --chain gzip --chain order";
+    let lines = lines(&words.split(' ').collect::<Vec<_>>());
+    let of = |name: &str| lines.iter().map(|line| line[name].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(of("case"), ["raw-pingpong", "channel", "channel", "channel", "channel", "chain-cost"]);
+    // Every round begins with another chain.
+    assert_eq!(of("chain"), ["", "gzip", "order", "order", "gzip", "order"]);
+    let cost = &lines[5];
+    assert_eq!((&cost["against"], &cost["rounds"]), (&"gzip".into(), &2.into()));
+    assert!(cost["cost"].as_f64().unwrap() < 1.0 && cost["cpu_cost"].as_f64().unwrap() < 1.0, "{cost}");
+}
+
+#[test]
 fn channel_to_a_receiver_with_threads() {
     let words = "bench channel --receiver threads --size 100 --senders 2 --ack processed --seconds 0.2";
     let lines = lines(&words.split(' ').collect::<Vec<_>>());

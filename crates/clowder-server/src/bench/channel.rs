@@ -7,7 +7,8 @@ use bytes::Bytes;
 use clowder::{Channel, Member, SendOptions};
 use serde_json::{Value, json};
 
-use super::cost::Rounds;
+use super::cost::{Figures, Rounds};
+use super::cpu;
 use super::load::{self, Measured, Operation};
 use super::{mb_per_second, per_second, pingpong, print, progress};
 use crate::channel::chain_text;
@@ -47,19 +48,22 @@ pub(super) async fn run(args: BenchChannelArgs) -> Result<()> {
         for &count in &senders {
             let mut costs = Rounds::default();
             for round in 0..rounds {
-                let mut throughputs = vec![0.0; pairs.len()];
+                let mut figures = vec![Figures::default(); pairs.len()];
                 // Each round begins with another chain, so that none always has the same neighbour.
                 for index in (0..pairs.len()).map(|step| (step + round) % pairs.len()) {
                     let pair = &pairs[index];
                     bar.set_message(format!("{count} senders, ack {ack}, chain {:?}", pair.chain));
                     let workers = (0..count).map(|_| pair.sender(&body, ack)).collect();
-                    let (measured, _) = load::run(workers, args.seconds).await?;
-                    throughputs[index] = per_second(measured.latencies.count(), measured.time);
+                    let (measured, _) = load::run_metered(workers, args.seconds, || pair.cpu()).await?;
+                    figures[index] = Figures {
+                        throughput: per_second(measured.latencies.count(), measured.time),
+                        cpu_us: cpu_us(&measured),
+                    };
                     let line = result("channel", &args, &pair.chain, count, &ack.to_string(), &measured);
                     bar.suspend(|| print(&line))?;
                     bar.inc(1);
                 }
-                costs.push(throughputs);
+                costs.push(figures);
             }
             for line in costs.lines(&names, count, &ack.to_string()) {
                 bar.suspend(|| print(&line))?;
@@ -98,6 +102,12 @@ impl Pair {
 
     fn sender(&self, body: &Bytes, ack: AckMode) -> Sender {
         Sender { channel: self.channel.clone(), to: self.member.clone(), body: body.clone(), options: options(ack) }
+    }
+
+    /// What this process and the receiver have spent.
+    fn cpu(&self) -> Option<Duration> {
+        let receiver = self.receiver.as_ref()?.pid()?;
+        cpu::used(&[std::process::id(), receiver])
     }
 
     async fn end(self) {
@@ -152,6 +162,13 @@ impl Operation for Sender {
     }
 }
 
+/// Time on processors at both ends, for each message.
+#[allow(clippy::cast_precision_loss)] // counts far below 2^52
+fn cpu_us(measured: &Measured) -> Option<f64> {
+    let count = Some(measured.latencies.count()).filter(|count| *count > 0)?;
+    Some((measured.cpu?.as_secs_f64() * 1e9 / count as f64).round() / 1e3)
+}
+
 fn result(case: &str, args: &BenchChannelArgs, chain: &str, senders: u32, ack: &str, measured: &Measured) -> Value {
     let (latencies, count) = (&measured.latencies, measured.latencies.count());
     json!({
@@ -163,6 +180,7 @@ fn result(case: &str, args: &BenchChannelArgs, chain: &str, senders: u32, ack: &
         "ack": ack,
         "msgs_per_s": per_second(count, measured.time),
         "mb_per_s": mb_per_second(count, args.size, measured.time),
+        "cpu_us": cpu_us(measured),
         "p50_us": latencies.percentile_us(0.5),
         "p99_us": latencies.percentile_us(0.99),
         "p999_us": latencies.percentile_us(0.999),

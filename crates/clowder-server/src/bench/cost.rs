@@ -5,23 +5,32 @@
 
 use serde_json::{Value, json};
 
-/// Throughputs of one case with several chains: a row for each round, the first chain in front.
+/// What one case with one chain came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Figures {
+    /// Messages for each second.
+    pub(super) throughput: f64,
+    /// Time on processors for each message, if the system tells it.
+    pub(super) cpu_us: Option<f64>,
+}
+
+/// One case with several chains: a row for each round, the first chain in front.
 #[derive(Debug, Default)]
-pub(super) struct Rounds(Vec<Vec<f64>>);
+pub(super) struct Rounds(Vec<Vec<Figures>>);
 
 impl Rounds {
-    /// The throughputs of one more round, in the order of the chains.
-    pub(super) fn push(&mut self, throughputs: Vec<f64>) {
-        self.0.push(throughputs);
+    /// One more round, in the order of the chains.
+    pub(super) fn push(&mut self, figures: Vec<Figures>) {
+        self.0.push(figures);
     }
 
-    /// The cost of the chain at `index`: median and quartiles, of 1. `None`: there is no ratio.
-    fn cost(&self, index: usize) -> Option<[f64; 3]> {
-        let ratio = |round: &Vec<f64>| Some(1.0 - round.get(index)? / round.first().filter(|base| **base > 0.0)?);
-        let mut costs: Vec<f64> = self.0.iter().filter_map(ratio).collect();
+    /// Median and quartiles of what `ratio` makes of the first chain and the one at `index`: 1 is no cost.
+    fn cost(&self, index: usize, ratio: impl Fn(Figures, Figures) -> Option<f64>) -> Option<[f64; 3]> {
+        let of_round = |round: &Vec<Figures>| Some(1.0 - ratio(*round.first()?, *round.get(index)?)?);
+        let mut costs: Vec<f64> = self.0.iter().filter_map(of_round).filter(|cost| cost.is_finite()).collect();
         costs.sort_by(f64::total_cmp);
-        let at = |quarter: usize| costs.get(costs.len().saturating_sub(1) * quarter / 4).copied();
-        Some([at(1)?, at(2)?, at(3)?])
+        let at = |quarter: usize| costs.get(costs.len().saturating_sub(1) * quarter / 4);
+        Some([at(1)?, at(2)?, at(3)?].map(|cost| (cost * 1000.0).round() / 1000.0))
     }
 
     /// A line for each chain but the first; none for a single round.
@@ -30,7 +39,8 @@ impl Rounds {
             return Vec::new();
         }
         let line = |(index, chain): (usize, &&str)| {
-            let [low, median, high] = self.cost(index)?.map(|cost| (cost * 1000.0).round() / 1000.0);
+            let [low, cost, high] = self.cost(index, |base, this| Some(this.throughput / base.throughput))?;
+            let cpu = self.cost(index, |base, this| Some(base.cpu_us? / this.cpu_us?));
             Some(json!({
                 "case": "chain-cost",
                 "chain": chain,
@@ -38,8 +48,10 @@ impl Rounds {
                 "senders": senders,
                 "ack": ack,
                 "rounds": self.0.len(),
-                "cost": median,
+                "cost": cost,
                 "cost_quartiles": [low, high],
+                "cpu_cost": cpu.map(|[_, cost, _]| cost),
+                "cpu_cost_quartiles": cpu.map(|[low, _, high]| [low, high]),
             }))
         };
         chains.iter().enumerate().skip(1).filter_map(line).collect()
@@ -55,12 +67,13 @@ mod tests {
         let mut rounds = Rounds::default();
         // The machine gets twice as fast; the second chain costs a tenth, but for two rounds.
         for (base, cost) in [(100.0, 0.1), (200.0, 0.1), (100.0, 0.9), (100.0, -0.5), (200.0, 0.1)] {
-            rounds.push(vec![base, base * (1.0 - cost)]);
+            let figures = |throughput, cpu_us| Figures { throughput, cpu_us: Some(cpu_us) };
+            rounds.push(vec![figures(base, 4.0), figures(base * (1.0 - cost), 5.0)]);
         }
         let lines = rounds.lines(&["", "order"], 8, "processed");
         let expected = json!({
             "case": "chain-cost", "chain": "order", "against": "", "senders": 8, "ack": "processed", "rounds": 5,
-            "cost": 0.1, "cost_quartiles": [0.1, 0.1],
+            "cost": 0.1, "cost_quartiles": [0.1, 0.1], "cpu_cost": 0.2, "cpu_cost_quartiles": [0.2, 0.2],
         });
         assert_eq!(lines, [expected]);
     }
@@ -68,9 +81,12 @@ mod tests {
     #[test]
     fn one_round_or_a_base_that_did_nothing_tells_no_cost() {
         let mut rounds = Rounds::default();
-        rounds.push(vec![0.0, 1.0]);
-        assert!(rounds.lines(&["", "order"], 1, "none").is_empty());
-        rounds.push(vec![0.0, 1.0]);
-        assert!(rounds.lines(&["", "order"], 1, "none").is_empty());
+        for _ in 0..2 {
+            rounds.push(vec![Figures::default(), Figures { throughput: 1.0, cpu_us: None }]);
+            assert!(rounds.lines(&["", "order"], 1, "none").is_empty());
+        }
+        rounds.push(vec![Figures { throughput: 1.0, cpu_us: None }; 2]);
+        let lines = rounds.lines(&["", "order"], 1, "none");
+        assert_eq!((&lines[0]["cost"], &lines[0]["cpu_cost"]), (&0.0.into(), &Value::Null));
     }
 }

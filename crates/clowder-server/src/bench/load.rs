@@ -20,6 +20,8 @@ pub(super) struct Measured {
     pub(super) latencies: Arc<Histogram>,
     pub(super) errors: u64,
     pub(super) time: Duration,
+    /// How far the meter went, if there was one.
+    pub(super) cpu: Option<Duration>,
 }
 
 /// One worker's operation; `false` is an error.
@@ -35,6 +37,15 @@ pub(super) trait Operation: Send + 'static {
 /// # Errors
 /// A worker panicked.
 pub(super) async fn run<O: Operation>(workers: Vec<O>, time: Duration) -> Result<(Measured, Vec<O>)> {
+    run_metered(workers, time, || None).await
+}
+
+/// The same, and `meter` is read when it begins to count and when that is over.
+pub(super) async fn run_metered<O: Operation>(
+    workers: Vec<O>,
+    time: Duration,
+    meter: impl Fn() -> Option<Duration>,
+) -> Result<(Measured, Vec<O>)> {
     let phase = Arc::new(AtomicU8::new(WARMING));
     let latencies = Arc::new(Histogram::new());
     let mut running = JoinSet::new();
@@ -43,10 +54,12 @@ pub(super) async fn run<O: Operation>(workers: Vec<O>, time: Duration) -> Result
     }
     tokio::time::sleep(WARM_UP).await;
     phase.store(COUNTING, Ordering::Relaxed);
-    let start = Instant::now();
+    let (start, cpu) = (Instant::now(), meter());
     tokio::time::sleep(time).await;
     phase.store(OVER, Ordering::Relaxed);
-    let mut measured = Measured { latencies, errors: 0, time: start.elapsed() };
+    let time = start.elapsed();
+    let cpu = meter().zip(cpu).map(|(end, start)| end.saturating_sub(start));
+    let mut measured = Measured { latencies, errors: 0, time, cpu };
     let mut workers = Vec::new();
     while let Some(done) = running.join_next().await {
         let (worker, errors) = done.context("a client failed")?;

@@ -7,6 +7,7 @@
 mod channel;
 mod client;
 mod cost;
+mod cpu;
 mod histogram;
 mod load;
 mod pingpong;

@@ -42,7 +42,7 @@ fn ping(echo: SocketAddr, size: usize, time: Duration) -> Result<Measured> {
     while begin.elapsed() < time {
         latencies.record(once()?);
     }
-    Ok(Measured { latencies, errors: 0, time: begin.elapsed() })
+    Ok(Measured { latencies, errors: 0, time: begin.elapsed(), cpu: None })
 }
 
 /// Answers on a port of its own until the process ends.
