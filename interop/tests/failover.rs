@@ -8,19 +8,36 @@ struct Trio {
     second: Node,
     clowder: Node,
     seats: Seats,
-    options: u32,
+    setting: Setting,
 }
 
-fn trio(options: u32) -> Result<Trio> {
+#[derive(Clone, Copy)]
+struct Setting {
+    options: u32,
+    /// The chain of all three; `None`: each one's own.
+    chain: Option<&'static str>,
+}
+
+impl Setting {
+    /// The node at this seat, which joins so many.
+    fn start(self, kind: Kind, seats: &Seats, index: usize, members: usize) -> Result<Node> {
+        let mut config = NodeConfig::at(kind, seats, index).options(self.options).joining(members);
+        if let Some(chain) = self.chain {
+            config = config.extra(kind, &["--chain", chain]);
+        }
+        config.start()
+    }
+}
+
+fn trio(setting: Setting) -> Result<Trio> {
     let seats = Seats::reserve(3)?;
-    let start = |kind, index: usize| NodeConfig::at(kind, &seats, index).options(options).joining(index).start();
-    let mut first = start(Kind::Tomcat, 0)?;
-    let mut second = start(Kind::Tomcat, 1)?;
-    let mut clowder = start(Kind::Clowder, 2)?;
+    let mut first = setting.start(Kind::Tomcat, &seats, 0, 0)?;
+    let mut second = setting.start(Kind::Tomcat, &seats, 1, 1)?;
+    let mut clowder = setting.start(Kind::Clowder, &seats, 2, 2)?;
     for node in [&mut first, &mut second, &mut clowder] {
         node.await_members(2)?;
     }
-    Ok(Trio { first, second, clowder, seats, options })
+    Ok(Trio { first, second, clowder, seats, setting })
 }
 
 fn counts(user: &Browser, id: &str, expected: u32, at: &mut [&mut Node]) -> Result<()> {
@@ -32,9 +49,9 @@ fn counts(user: &Browser, id: &str, expected: u32, at: &mut [&mut Node]) -> Resu
     Ok(())
 }
 
-fn survives(options: u32) -> Result<()> {
+fn survives(options: u32, chain: Option<&'static str>) -> Result<()> {
     skip_unless!(clowder_interop::java::available());
-    let Trio { mut first, mut second, mut clowder, seats, options } = trio(options)?;
+    let Trio { mut first, mut second, mut clowder, seats, setting } = trio(Setting { options, chain })?;
     let user = Browser::new();
     // Not on a Tomcat: asynchronous, it loses some first attributes between Tomcats by itself.
     let id = user.get(&clowder, "op=inc")?.session.expect("inc creates a session");
@@ -53,7 +70,7 @@ fn survives(options: u32) -> Result<()> {
     user.get(&second, "op=inc")?;
     second.await_members(0)?;
 
-    let mut clowder = NodeConfig::at(Kind::Clowder, &seats, 2).options(options).joining(1).start()?;
+    let mut clowder = setting.start(Kind::Clowder, &seats, 2, 1)?;
     counts(&user, &id, 5, &mut [&mut clowder])?;
     second.await_members(1)?;
     user.get(&second, "op=inc")?;
@@ -61,7 +78,7 @@ fn survives(options: u32) -> Result<()> {
 
     second.stop()?;
     user.get(&clowder, "op=inc")?;
-    let mut second = NodeConfig::at(Kind::Tomcat, &seats, 1).options(options).joining(1).start()?;
+    let mut second = setting.start(Kind::Tomcat, &seats, 1, 1)?;
     counts(&user, &id, 7, &mut [&mut second])?;
     second.await_members(1)?;
 
@@ -73,10 +90,20 @@ fn survives(options: u32) -> Result<()> {
 
 #[test]
 fn asynchronous() -> Result<()> {
-    survives(8)
+    survives(8, None)
 }
 
 #[test]
 fn synchronous() -> Result<()> {
-    survives(6)
+    survives(6, None)
+}
+
+#[test]
+fn encrypted_and_compressed() -> Result<()> {
+    survives(6, Some("dispatch,gzip,encrypt(encryptionKey=000102030405060708090a0b0c0d0e0f),failure-detector"))
+}
+
+#[test]
+fn in_order_and_in_pieces() -> Result<()> {
+    survives(8, Some("dispatch,order,fragment(maxSize=100),failure-detector"))
 }

@@ -4,7 +4,9 @@
 //! Clowder's members are read by both.
 
 use anyhow::{Context, Result, ensure};
-use clowder_interop::{ChainNode, Generation, Listener, PATIENCE, Seats, netcat, skip_unless, wait_until};
+use clowder_interop::{
+    Browser, ChainNode, Generation, Kind, Listener, NodeConfig, PATIENCE, Seats, netcat, skip_unless, wait_until,
+};
 
 const SERVICE: &str = "shop-Channel";
 const CHAIN: &str = "dispatch,failure-detector";
@@ -154,4 +156,31 @@ fn tomcats_10_and_clowder_lose_whoever_is_killed() -> Result<()> {
 #[test]
 fn tomcats_9_and_clowder_lose_whoever_is_killed() -> Result<()> {
     lose_whoever_is_killed(Generation::Tomcat9)
+}
+
+/// The nodes of a session cluster. There the channel of a Tomcat is named after its engine.
+#[test]
+fn sessions_are_shared_by_members_of_the_service() -> Result<()> {
+    skip_unless!(clowder_interop::java::available());
+    let seats = Seats::reserve(2)?;
+    const SERVICE: &str = "Tomcat-Channel";
+    let service = format!("{SERVICE}(useThread=true,pingInterval=200,expirationTime=5000)");
+    let start = |kind, index| {
+        NodeConfig::at(kind, &seats, index)
+            .options(6)
+            .joining(index)
+            .extra(Kind::Tomcat, &["--chain", CHAIN, "--static-service", &service])
+            .extra(Kind::Clowder, &["--chain", CHAIN, "--static-service", SERVICE])
+            .start()
+    };
+    let mut tomcat = start(Kind::Tomcat, 0)?;
+    let mut clowder = start(Kind::Clowder, 1)?;
+    tomcat.await_members(1)?;
+    let user = Browser::new();
+    let id = user.get(&clowder, "op=inc")?.session.context("inc creates a session")?;
+    tomcat.await_session(&id, "the first count", |reply| reply.attr("count") == "java.lang.Integer:1")?;
+    user.get(&tomcat, "op=inc")?;
+    clowder.await_session(&id, "the second count", |reply| reply.attr("count") == "java.lang.Integer:2")?;
+    clowder.stop()?;
+    tomcat.await_members(0)
 }

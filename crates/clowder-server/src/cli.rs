@@ -4,6 +4,7 @@
 //! everything that can be refused without touching the machine is refused here, with exit code 2.
 
 mod channel;
+mod end;
 mod member;
 #[cfg(feature = "tls")]
 mod tls;
@@ -13,11 +14,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::channel::chain_text;
+use crate::joining::chain_text;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clowder::chain::{Algorithm, Generation, Key};
 
-pub(crate) use channel::{AnswersMode, ChainSource, ChannelArgs, ChannelKind, EndArgs, ListenArgs, RpcArgs, SendArgs};
+pub(crate) use channel::{AnswersMode, ChannelArgs, ChannelKind, ListenArgs, RpcArgs, SendArgs};
+pub(crate) use end::{ChainSource, EndArgs};
 pub(crate) use member::MemberArgs;
 #[cfg(feature = "tls")]
 pub(crate) use tls::TlsArgs;
@@ -79,15 +81,17 @@ pub(crate) enum Command {
         --peer 10.0.0.1:4000/01010101010101010101010101010101\n\n  \
     Beside Tomcats with <Cluster className=\"org.apache.catalina.ha.tcp.SimpleTcpCluster\"/> and nothing else,\n  \
     whose application is deployed as /shop:\n    \
-      clowder node --cluster 10.0.0.3:4000 --multicast 228.0.0.4:45564 --context /shop\n\n  \
+      clowder node --cluster 10.0.0.3:4000 --multicast 228.0.0.4:45564 --context /shop\n    \
+    and if that element has interceptors, the key of EncryptInterceptor among them:\n    \
+      clowder node --cluster 10.0.0.3:4000 --context /shop --chain @/etc/tomcat10/server.xml\n\n  \
     In Kubernetes, with all pods of the namespace that have the label app=shop; or with all addresses of a headless\n  \
     service:\n    \
       KUBERNETES_LABELS=app=shop clowder node --http 0.0.0.0:8080 --cluster 0.0.0.0:4000 --kubernetes\n    \
       clowder node --http 0.0.0.0:8080 --cluster 0.0.0.0:4000 --dns shop.default.svc.cluster.local\n\n  \
     Where multicast does not reach, every node with the same list (port 45564 is that of Tomcat's heartbeats):\n    \
       clowder node --cluster 10.0.0.3:4000 --heartbeat-to 10.0.0.3:45564 --heartbeat-to 10.0.0.4:45564\n\n\
-    The cluster's protocol knows no passwords: bind --cluster to a network that only the members reach. Between Clowder \
-    nodes --tls-cert and its companions encrypt messages and tell members from strangers.\n\
+    The cluster's protocol knows no passwords: bind --cluster to a network that only the members reach. The layer encrypt \
+    of --chain encrypts messages; between Clowder nodes --tls-cert and its companions also tell members from strangers.\n\
     On standard output appears one line, READY http=ADDR cluster=ADDR, as soon as requests are answered from the \
     cluster's state. SIGTERM and Ctrl-C take leave of the cluster, finish running requests and exit with 0.")]
 pub(crate) struct NodeArgs {
@@ -95,13 +99,8 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) http: SocketAddr,
 
-    /// Where other members connect: HOST:PORT or a range HOST:FIRST-LAST of which the first free port is taken.
-    /// Never an address that the other members cannot reach.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4000-4100", value_parser = listen)]
-    pub(crate) cluster: String,
-
     #[command(flatten)]
-    pub(crate) member: MemberArgs,
+    pub(crate) end: EndArgs,
 
     /// Send heartbeats to this address, where multicast does not reach: every address of the name, resolved again each
     /// 30 seconds. Repeat it for more; the node itself may be among them. Each node must send its own to the others. Those
@@ -130,10 +129,6 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "NAME", value_parser = dns_name)]
     pub(crate) dns_srv: Option<String>,
 
-    /// Domain in the member record, shown to the other members.
-    #[arg(long, value_name = "NAME", default_value = "")]
-    pub(crate) domain: String,
-
     /// Path of the application. Sessions are shared with the Tomcats' application of the same path.
     #[arg(long, value_name = "PATH", default_value = "/app", value_parser = context_path)]
     pub(crate) context: String,
@@ -158,14 +153,6 @@ pub(crate) struct NodeArgs {
     /// How long running requests may take to finish after SIGTERM or Ctrl-C, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) drain: Duration,
-
-    #[cfg(feature = "tls")]
-    #[command(flatten)]
-    pub(crate) tls: TlsArgs,
-
-    /// End when standard input ends: how a parent process keeps its nodes from outliving it.
-    #[arg(long, hide = true)]
-    pub(crate) end_with_stdin: bool,
 }
 
 /// Options of `clowder demo`.

@@ -8,12 +8,12 @@ use clowder::{ChannelBuilder, Dns, UnicastHeartbeats};
 use crate::cli::NodeArgs;
 use crate::cluster;
 
-/// Heartbeats and directories, as the command line names them.
+/// Heartbeats and directories, as the command line names them, for a node that listens at `listen`.
 ///
 /// # Errors
 /// The environment does not say where Kubernetes is.
-pub(crate) fn discover(args: &NodeArgs, mut builder: ChannelBuilder) -> Result<ChannelBuilder> {
-    if let Some(heartbeats) = heartbeats(args)? {
+pub(crate) fn discover(args: &NodeArgs, mut builder: ChannelBuilder, listen: &str) -> Result<ChannelBuilder> {
+    if let Some(heartbeats) = heartbeats(args, listen)? {
         builder = builder.unicast(heartbeats);
     }
     #[cfg(feature = "kubernetes")]
@@ -30,10 +30,9 @@ pub(crate) fn discover(args: &NodeArgs, mut builder: ChannelBuilder) -> Result<C
     Ok(builder)
 }
 
-/// Some option says where the others are.
+/// Some option of these says where the others are.
 pub(crate) fn looks_for_others(args: &NodeArgs) -> bool {
-    let mut looks = !args.member.peers.is_empty() || args.member.multicast.is_some() || args.dns.is_some();
-    looks |= !args.heartbeat_to.is_empty();
+    let mut looks = args.dns.is_some() || !args.heartbeat_to.is_empty();
     #[cfg(feature = "kubernetes")]
     {
         looks |= args.kubernetes;
@@ -46,11 +45,11 @@ pub(crate) fn looks_for_others(args: &NodeArgs) -> bool {
 }
 
 /// The nodes have one list, so all of them take heartbeats at one port.
-fn heartbeats(args: &NodeArgs) -> Result<Option<UnicastHeartbeats>> {
+fn heartbeats(args: &NodeArgs, listen: &str) -> Result<Option<UnicastHeartbeats>> {
     let Some(first) = args.heartbeat_to.first() else { return Ok(None) };
     let (_, port) = first.rsplit_once(':').context("the command line checked it")?;
     let port = port.parse().context("the command line checked it")?;
-    let any: IpAddr = match cluster::interface(&args.cluster) {
+    let any: IpAddr = match cluster::interface(listen) {
         Some(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
         _ => Ipv4Addr::UNSPECIFIED.into(),
     };

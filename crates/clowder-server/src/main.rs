@@ -12,6 +12,7 @@ mod demo;
 mod discovery;
 mod end;
 mod java;
+mod joining;
 mod node;
 mod process;
 mod sample;

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::cli::{self, Manager, NodeArgs, Peer, UniqueId};
 use crate::end::End;
-use crate::{cluster, discovery, sample};
+use crate::{discovery, joining, sample};
 
 /// How long after the start a peer may be missing without a word: the nodes of a cluster are started together.
 const PEERS_PATIENCE: Duration = Duration::from_secs(2);
@@ -27,16 +27,19 @@ const PEERS_PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// It cannot start, or standard output is closed.
 pub(crate) async fn run(args: NodeArgs) -> Result<()> {
-    let end = End::new(args.end_with_stdin)?;
+    let end = End::new(args.end.end_with_stdin)?;
     let listener = listen(args.http).await?;
     let http = listener.local_addr().context("cannot tell the HTTP port")?;
-    let builder = discovery::discover(&args, cluster::builder(&membership(&args)).await?)?;
-    let channel = cluster::started(builder, &args.cluster).await?;
+    let mut joining = joining::describe(&args.end, joining::CLUSTER).await?;
+    joining.builder = discovery::discover(&args, joining.builder, &joining.listen)?;
+    let known = Known { others: joining.finds_others || discovery::looks_for_others(&args), id: joining.has_id };
+    let channel = joining.start().await?;
     let sessions = sessions(&args, &channel).await?;
     let local = channel.local();
     let cluster = local.id.socket_addr().map_or_else(|| local.id.to_string(), |address| address.to_string());
-    explain(&args, &channel);
-    let missing = tokio::spawn(warn_of_missing(args.member.peers.clone(), args.member.id, channel.clone()));
+    explain(&args, &known, &channel);
+    let member = &args.end.member;
+    let missing = tokio::spawn(warn_of_missing(member.peers.clone(), member.id, channel.clone()));
     ready(http, &cluster)?;
     serve(&args, listener, &sessions, end).await?;
     missing.abort();
@@ -46,17 +49,12 @@ pub(crate) async fn run(args: NodeArgs) -> Result<()> {
     Ok(())
 }
 
-fn membership(args: &NodeArgs) -> cluster::Membership<'_> {
-    cluster::Membership {
-        cluster: &args.cluster,
-        id: args.member.id,
-        peers: &args.member.peers,
-        multicast: args.member.multicast,
-        multicast_interface: args.member.multicast_interface,
-        domain: args.domain.as_bytes(),
-        #[cfg(feature = "tls")]
-        tls: &args.tls,
-    }
+/// What the user has said of the cluster.
+struct Known {
+    /// Who else there is, or where to look.
+    others: bool,
+    /// This node's own id.
+    id: bool,
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {
@@ -93,18 +91,17 @@ async fn sessions(args: &NodeArgs, channel: &Channel) -> Result<Sessions> {
 }
 
 /// What an operator wants to know about a node that has just started.
-fn explain(args: &NodeArgs, channel: &Channel) {
+fn explain(args: &NodeArgs, known: &Known, channel: &Channel) {
     let local = channel.local();
     tracing::info!("member {} serves {}/s, replication {}", local.id, args.context, args.replication);
-    if !discovery::looks_for_others(args) {
+    if !known.others {
         tracing::warn!(
             "this node is alone, its sessions die with it: name the others with --peer HOST:PORT/HEX32, or find them \
              with --multicast 228.0.0.4:45564, --kubernetes or --dns NAME; they name this node with --peer {}",
             local.id
         );
     }
-    let static_members = args.member.peers.iter().any(|peer| Some(peer.unique_id) != args.member.id);
-    if static_members && args.member.id.is_none() {
+    if !args.end.member.peers.is_empty() && !known.id {
         tracing::warn!(
             "without --id this node has another name at every start, and the others' --peer cannot name it; \
              give it one, for example --id {}",

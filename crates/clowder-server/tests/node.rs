@@ -92,6 +92,41 @@ fn a_session_is_on_every_node_and_survives_a_kill() {
     }
 }
 
+/// The chain may stand in a file, which says what else the channel is made of.
+#[test]
+fn sessions_go_through_the_chain_that_all_nodes_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("channel.xml");
+    let interceptor = "org.apache.catalina.tribes.group.interceptors";
+    let xml = format!(
+        "<Channel><Interceptor className='{interceptor}.GzipInterceptor'/>\
+         <Interceptor className='{interceptor}.EncryptInterceptor' encryptionKey='{}'/></Channel>",
+        "0a".repeat(16)
+    );
+    std::fs::write(&file, xml).unwrap();
+    let text = format!("gzip,encrypt(encryptionKey={})", "0a".repeat(16));
+    let named = |byte: &str, chain: &str| {
+        ["--cluster", "127.0.0.1:0", "--id", &byte.repeat(16), "--chain", chain].map(str::to_owned).to_vec()
+    };
+    let first = Node::start(&named("01", file.to_str().unwrap()));
+    let (_, _, id) = first.get("?op=set&name=user&value=alice", None);
+    let id = id.expect("a session");
+    let mut words = named("02", &text);
+    words.extend(["--peer".to_owned(), format!("{}/{}", first.cluster, "01".repeat(16))]);
+    let second = Node::start(&words);
+    assert_eq!(second.get("?op=get", Some(&id)).1["attrs"]["user"], "java.lang.String:alice");
+}
+
+#[test]
+fn a_chain_that_cannot_work_is_told_before_anything_starts() {
+    let output = run(&["node", "--http", "127.0.0.1:0", "--chain", "zip"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("gzip"), "{}", text(&output.stderr));
+    let output = run(&["node", "--http", "127.0.0.1:0", "--chain", "@/nowhere.xml"], b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("cannot read /nowhere.xml"), "{}", text(&output.stderr));
+}
+
 #[test]
 fn a_node_that_starts_later_has_all_sessions_when_it_is_ready() {
     let first = Node::start(&["--cluster".into(), "127.0.0.1:0".into(), "--id".into(), "01".repeat(16)]);

@@ -11,9 +11,9 @@ use super::cost::{Figures, Rounds};
 use super::cpu;
 use super::load::{self, Measured, Operation};
 use super::{mb_per_second, per_second, pingpong, print, progress};
-use crate::channel::chain_text;
 use crate::cli::{AckMode, BenchChannelArgs, Peer};
 use crate::cluster;
+use crate::joining::chain_text;
 use crate::process::Process;
 
 const SENDERS: [u32; 6] = [1, 8, 24, 64, 256, 2000];

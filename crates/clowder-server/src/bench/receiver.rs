@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use clowder::{Channel, ReceiverKind};
 
 use super::pingpong;
-use crate::channel::chain_text;
 use crate::cli::{BenchReceiverArgs, ReceiverMode};
+use crate::joining::chain_text;
 use crate::process;
 
 /// More than the connections of all senders together.

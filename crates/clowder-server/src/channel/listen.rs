@@ -7,11 +7,11 @@ use clowder_proto::group::LeftReason;
 use serde_json::{Map, Value, json};
 
 use super::numbered::{Account, Numbered};
-use super::{join, name, print, rpc, sha256};
+use super::{name, print, rpc, sha256};
 use crate::cli::ListenArgs;
 use crate::end::End;
+use crate::joining;
 
-const CLUSTER: &str = "127.0.0.1:4000-4100";
 /// Longest text that is shown without `--body`.
 const TEXT_MAX: usize = 256;
 
@@ -21,7 +21,9 @@ const TEXT_MAX: usize = 256;
 /// The channel cannot start, or standard output cannot be written.
 pub(super) async fn run(args: ListenArgs) -> Result<()> {
     let mut end = End::new(args.end.end_with_stdin)?;
-    let (channel, layers) = join::start(&args.end, CLUSTER).await?;
+    let joining = joining::describe(&args.end, joining::CLUSTER).await?;
+    let layers = joining.layers();
+    let channel = joining.start().await?;
     let mut inbox = channel.inbox();
     let (mut views, mut leaders, mut refusals) = (channel.views(), channel.leaders(), channel.refusals());
     let ids = args.rpc_ids.iter();

@@ -3,10 +3,6 @@
 //! Results are JSON lines on standard output. A reader that goes away (`… | head -1`) ends the command without a word,
 //! as it ends every filter.
 
-pub(crate) mod chain_text;
-mod file;
-mod join;
-mod keys;
 mod listen;
 mod numbered;
 mod rpc;

@@ -9,10 +9,11 @@ use clowder::{
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::{join, name, print, targets};
+use super::{name, print, targets};
 use crate::cli::{AnswersMode, RpcArgs};
 use crate::end::End;
 use crate::java::text;
+use crate::joining;
 
 /// Left-over answers that are not printed yet; more are not shown.
 const LEFT_OVER_MAX: usize = 1024;
@@ -23,7 +24,8 @@ const LEFT_OVER_MAX: usize = 1024;
 /// The channel cannot start, there is nobody to ask, or fewer answered than asked for.
 pub(super) async fn run(args: RpcArgs) -> Result<()> {
     let mut end = End::new(args.end.end_with_stdin)?;
-    let (channel, _) = join::start(&targets::joining(&args.end, &args.to), targets::CLUSTER).await?;
+    let joining = joining::describe(&targets::joining(&args.end, &args.to), targets::CLUSTER).await?;
+    let channel = joining.start().await?;
     let (keep, left_over) = mpsc::channel(LEFT_OVER_MAX);
     let asked = tokio::select! {
         asked = ask(&args, &channel, keep) => asked,

@@ -12,9 +12,10 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{join, name, numbered, print, sha256, targets};
+use super::{name, numbered, print, sha256, targets};
 use crate::cli::SendArgs;
 use crate::end::End;
+use crate::joining;
 
 /// Longest body from a file or standard input.
 const BODY_BYTES_MAX: u64 = 1 << 30;
@@ -32,7 +33,8 @@ const UNPRINTED_MAX: usize = 1024;
 pub(super) async fn run(args: SendArgs) -> Result<()> {
     let mut end = End::new(args.end.end_with_stdin)?;
     let body = body(&args)?;
-    let (channel, _) = join::start(&targets::joining(&args.end, &args.to), targets::CLUSTER).await?;
+    let joining = joining::describe(&targets::joining(&args.end, &args.to), targets::CLUSTER).await?;
+    let channel = joining.start().await?;
     let targets = tokio::select! {
         targets = targets::of(&args.to, &channel) => targets,
         why = end.reached() => Err(anyhow::anyhow!("{why}: nothing was sent")),

@@ -1,19 +1,41 @@
 //! The channel of an [`EndArgs`]: command line and file together. What the command line says comes first.
 
-use anyhow::Result;
-use clowder::chain::LayerConfig;
-use clowder::{Channel, StaticService};
+pub(crate) mod chain_text;
+mod file;
+mod keys;
 
-use super::file::{self, ChannelFile};
-use super::keys;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clowder::chain::{ChainConfig, LayerConfig};
+use clowder::{Channel, ChannelBuilder, StaticService};
+
 use crate::cli::{ChainSource, EndArgs, Peer};
 use crate::cluster::{self, Membership};
+use file::ChannelFile;
 
-/// A started channel, and the names of its layers from the application to the wire.
+/// Where a node listens by default.
+pub(crate) const CLUSTER: &str = "127.0.0.1:4000-4100";
+
+/// A channel that is described and not started.
+pub(crate) struct Joining {
+    pub(crate) builder: ChannelBuilder,
+    /// Where it will listen, as the user wrote it.
+    pub(crate) listen: String,
+    /// It was told of others, or where to find them.
+    pub(crate) finds_others: bool,
+    /// Its unique id is the user's choice, the same at every start.
+    pub(crate) has_id: bool,
+    chain: ChainConfig,
+    /// Where the chain stands, if in a file.
+    file: Option<PathBuf>,
+}
+
+/// `cluster`: where to listen if nobody says so.
 ///
 /// # Errors
-/// The file cannot be read or describes no channel, a name cannot be resolved, or the channel cannot start.
-pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec<&'static str>)> {
+/// The file cannot be read or describes no channel, or a name cannot be resolved.
+pub(crate) async fn describe(args: &EndArgs, cluster: &str) -> Result<Joining> {
     let file = match &args.chain {
         ChainSource::Text(chain) => ChannelFile { chain: chain.clone(), ..ChannelFile::default() },
         ChainSource::File(path) => file::read(path)?,
@@ -39,6 +61,7 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
         #[cfg(feature = "tls")]
         tls: &args.tls,
     };
+    let finds_others = file.multicast.is_some();
     let mut transport = file.transport;
     if args.cluster.is_some() {
         (transport.receiver.address, transport.receiver.bind) = (None, None);
@@ -58,10 +81,34 @@ pub(super) async fn start(args: &EndArgs, cluster: &str) -> Result<(Channel, Vec
     if let Some(udp) = &args.udp {
         builder = builder.udp(udp.as_str());
     }
-    let names = file.chain.layers.iter().map(LayerConfig::name).collect();
-    let channel = cluster::started(builder.chain(file.chain.clone()), &listen).await?;
-    if let ChainSource::File(path) = &args.chain {
-        keys::reload_on_hangup(&channel, &file.chain, path)?;
+    Ok(Joining {
+        builder: builder.chain(file.chain.clone()),
+        finds_others: finds_others || !peers.is_empty() || !contacts.is_empty() || args.member.multicast.is_some(),
+        has_id: membership.id.is_some(),
+        listen,
+        chain: file.chain,
+        file: match &args.chain {
+            ChainSource::Text(_) => None,
+            ChainSource::File(path) => Some(path.clone()),
+        },
+    })
+}
+
+impl Joining {
+    /// Start it. Keys in its file are read again whenever SIGHUP comes.
+    ///
+    /// # Errors
+    /// The channel cannot start.
+    pub(crate) async fn start(self) -> Result<Channel> {
+        let channel = cluster::started(self.builder, &self.listen).await?;
+        if let Some(path) = &self.file {
+            keys::reload_on_hangup(&channel, &self.chain, path)?;
+        }
+        Ok(channel)
     }
-    Ok((channel, names))
+
+    /// The names of its layers from the application to the wire.
+    pub(crate) fn layers(&self) -> Vec<&'static str> {
+        self.chain.layers.iter().map(LayerConfig::name).collect()
+    }
 }
