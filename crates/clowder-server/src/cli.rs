@@ -82,8 +82,8 @@ pub(crate) enum Command {
     Beside Tomcats with <Cluster className=\"org.apache.catalina.ha.tcp.SimpleTcpCluster\"/> and nothing else,\n  \
     whose application is deployed as /shop:\n    \
       clowder node --cluster 10.0.0.3:4000 --multicast 228.0.0.4:45564 --context /shop\n    \
-    and if that element has interceptors, the key of EncryptInterceptor among them:\n    \
-      clowder node --cluster 10.0.0.3:4000 --context /shop --chain @/etc/tomcat10/server.xml\n\n  \
+    and if there is a <Channel> with interceptors in it:\n    \
+      clowder node --cluster 10.0.0.3:4000 --multicast 228.0.0.4:45564 --context /shop --chain @server.xml\n\n  \
     In Kubernetes, with all pods of the namespace that have the label app=shop; or with all addresses of a headless\n  \
     service:\n    \
       KUBERNETES_LABELS=app=shop clowder node --http 0.0.0.0:8080 --cluster 0.0.0.0:4000 --kubernetes\n    \
@@ -99,8 +99,30 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) http: SocketAddr,
 
-    #[command(flatten)]
-    pub(crate) end: EndArgs,
+    /// Path of the application. Sessions are shared with the Tomcats' application of the same path.
+    #[arg(long, value_name = "PATH", default_value = "/app", value_parser = context_path)]
+    pub(crate) context: String,
+
+    /// Virtual host that the application belongs to at the Tomcats; with --context it makes the name by which the
+    /// members tell applications apart (`localhost#/app`). Empty if their `<Cluster>` stands inside of a `<Host>`.
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    pub(crate) virtual_host: String,
+
+    /// How sessions are kept: `delta` has all sessions on all members, as Tomcat's DeltaManager.
+    #[arg(long, value_name = "KIND", default_value = "delta")]
+    pub(crate) manager: Manager,
+
+    /// When a request is answered: `sync` after the other members confirmed its changes, `async` at once.
+    #[arg(long, value_name = "MODE", default_value = "sync")]
+    pub(crate) replication: Replication,
+
+    /// Name of this node behind a sticky load balancer (Tomcat's jvmRoute): session ids end with `.NAME`.
+    #[arg(long, value_name = "NAME", value_parser = route)]
+    pub(crate) route: Option<String>,
+
+    /// How long running requests may take to finish after SIGTERM or Ctrl-C, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) drain: Duration,
 
     /// Send heartbeats to this address, where multicast does not reach: every address of the name, resolved again each
     /// 30 seconds. Repeat it for more; the node itself may be among them. Each node must send its own to the others. Those
@@ -129,30 +151,8 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "NAME", value_parser = dns_name)]
     pub(crate) dns_srv: Option<String>,
 
-    /// Path of the application. Sessions are shared with the Tomcats' application of the same path.
-    #[arg(long, value_name = "PATH", default_value = "/app", value_parser = context_path)]
-    pub(crate) context: String,
-
-    /// Virtual host that the application belongs to at the Tomcats; with --context it makes the name by which the
-    /// members tell applications apart (`localhost#/app`). Empty if their `<Cluster>` stands inside of a `<Host>`.
-    #[arg(long, value_name = "NAME", default_value = "localhost")]
-    pub(crate) virtual_host: String,
-
-    /// How sessions are kept: `delta` has all sessions on all members, as Tomcat's DeltaManager.
-    #[arg(long, value_name = "KIND", default_value = "delta")]
-    pub(crate) manager: Manager,
-
-    /// When a request is answered: `sync` after the other members confirmed its changes, `async` at once.
-    #[arg(long, value_name = "MODE", default_value = "sync")]
-    pub(crate) replication: Replication,
-
-    /// Name of this node behind a sticky load balancer (Tomcat's jvmRoute): session ids end with `.NAME`.
-    #[arg(long, value_name = "NAME", value_parser = route)]
-    pub(crate) route: Option<String>,
-
-    /// How long running requests may take to finish after SIGTERM or Ctrl-C, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    pub(crate) drain: Duration,
+    #[command(flatten)]
+    pub(crate) end: EndArgs,
 }
 
 /// Options of `clowder demo`.
