@@ -25,7 +25,8 @@ pub struct ChannelLimits {
     /// Bytes of all messages that were delivered and are not yet processed; at the limit nothing is read. Default
     /// 256 MiB.
     pub delivered_bytes_max: usize,
-    /// Acknowledgements that a peer does not read, in bytes; at the limit its connection is not read. Default 64 KiB.
+    /// Acknowledgements that a peer does not read, in bytes, and apart from them those that wait for the outcome of an
+    /// earlier message; at the limit its connection is not read. Default 64 KiB, of which one takes 21 bytes.
     pub unread_acks_max: usize,
     /// Peers that messages go to, members or not. Default 1,024.
     pub peers_max: usize,

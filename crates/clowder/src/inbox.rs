@@ -130,7 +130,7 @@ impl Origin {
             dedup.failed(sender, &id);
         }
         acks.env.budget.give_back(bytes);
-        acks.finished(seq.map(|seq| (seq, ack)), acks.env.limits.deliveries_max);
+        acks.finished(seq.map(|seq| (seq, ack)));
     }
 }
 

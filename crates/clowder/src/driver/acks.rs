@@ -18,9 +18,12 @@ use clowder_proto::wire::Ack;
 use super::accept::Registry;
 use super::ack_socket::AckSocket;
 use super::env::{Env, Ticket};
+use crate::config::ChannelLimits;
 
-/// So many bytes of acknowledgements are written without waiting for more: 32 of them.
-const WRITE_NOW: usize = 32 * 21;
+/// Of one acknowledgement in its frame.
+const ACK_BYTES: usize = 21;
+/// So many bytes of acknowledgements are written without waiting for more.
+const WRITE_NOW: usize = 32 * ACK_BYTES;
 
 pub(crate) struct Acks {
     pub(crate) id: u64,
@@ -150,12 +153,13 @@ impl Acks {
         let mut state = self.lock();
         state.answer(seq, ack, &mut after);
         state.write_or_wake(&mut after);
+        state.go_on(&self.env.limits, &mut after);
         drop(state);
         after.run(ack);
     }
 
     /// A message is finished, with the answer for its place if it has one that is not answered yet.
-    pub(crate) fn finished(&self, answer: Option<(u64, Ack)>, deliveries_max: usize) {
+    pub(crate) fn finished(&self, answer: Option<(u64, Ack)>) {
         let mut after = After::default();
         let mut state = self.lock();
         if let Some((seq, ack)) = answer {
@@ -163,10 +167,7 @@ impl Acks {
         }
         state.outstanding -= 1;
         state.write_or_wake(&mut after);
-        if state.paused && state.outstanding <= deliveries_max / 2 {
-            state.paused = false;
-            after.waker = state.waker.take().or(after.waker);
-        }
+        state.go_on(&self.env.limits, &mut after);
         drop(state);
         after.run(answer.map_or(Ack::Ok, |(_, ack)| ack));
     }
@@ -222,7 +223,7 @@ impl Acks {
         if state.ended_since.is_some() || state.out.len() >= self.env.limits.unread_acks_max {
             return Turn::Wait;
         }
-        if state.outstanding >= self.env.limits.deliveries_max {
+        if state.has(&self.env.limits, 1) {
             state.paused = true;
             return Turn::Wait;
         }
@@ -291,6 +292,21 @@ impl State {
             }
             self.places.pop_front();
             self.base += 1;
+        }
+    }
+
+    /// As much as the limits allow is being processed, or waits for the answer of an earlier message; or the `part`th
+    /// part of it.
+    fn has(&self, limits: &ChannelLimits, part: usize) -> bool {
+        self.outstanding >= limits.deliveries_max.div_ceil(part)
+            || self.places.len() * ACK_BYTES >= limits.unread_acks_max.div_ceil(part)
+    }
+
+    /// Read on if there is room again.
+    fn go_on(&mut self, limits: &ChannelLimits, after: &mut After) {
+        if self.paused && !self.has(limits, 2) {
+            self.paused = false;
+            after.waker = self.waker.take().or(after.waker.take());
         }
     }
 

@@ -181,7 +181,7 @@ impl Inbound {
             let place = asks(&message).then_some(seq);
             seq += u64::from(place.is_some());
             if self.env.control.intercept(&message) {
-                self.acks.finished(place.map(|place| (place, Ack::Ok)), self.env.limits.deliveries_max);
+                self.acks.finished(place.map(|place| (place, Ack::Ok)));
             } else {
                 let ticket = Ticket { conn: self.acks.id, seq: place };
                 let id = if shares_ids { dedup.id_of_piece(&message) } else { message.id.clone() };
@@ -197,7 +197,7 @@ impl Inbound {
                             // Under the lock: the first one cannot fail and be forgotten in between.
                             self.acks.repeated(first, place);
                         }
-                        self.acks.finished(None, self.env.limits.deliveries_max);
+                        self.acks.finished(None);
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! Queues and buffers are bounded; whoever meets a bound waits or is told, and nothing is lost.
 
-use clowder::{Channel, ChannelLimits, SendFailure, SendOptions, metrics as names};
+use clowder::{Channel, ChannelLimits, Delivery, Inbox, SendFailure, SendOptions, metrics as names};
 use clowder_proto::wire::{Ack, Limits};
 
 use super::counts::Counts;
@@ -173,4 +173,45 @@ async fn there_are_no_more_peers_than_configured() {
     let result = patiently(from.send([&one_too_many.member], "a", SendOptions::NONE)).await;
     assert_eq!(failures(result), [SendFailure::QueueFull]);
     patiently(from.send([to.local()], "a", SendOptions::SYNC)).await.unwrap();
+}
+
+/// They are written in the order of the messages: what an earlier one holds back must not gather without end.
+#[tokio::test]
+async fn answers_that_wait_for_that_of_an_earlier_message_are_bounded() {
+    const COUNT: usize = 200;
+    let to = builder().limits(ChannelLimits { unread_acks_max: 10 * 21, ..ChannelLimits::default() }).start();
+    let to = to.await.unwrap();
+    let mut inbox = to.inbox();
+    let mut peer = Raw::connect(&to).await;
+    let frames: Vec<u8> = (0..COUNT as u32).flat_map(|id| super::raw::frame(id, 6, &[0; 60_000])).collect();
+    let handling = async {
+        let first = next(&mut inbox).await;
+        let mut others = 0;
+        while let Some(delivery) = soon(&mut inbox).await {
+            delivery.done();
+            others += 1;
+        }
+        // Beyond the bound by what one read brings.
+        assert!(others < 15, "{others} answers wait");
+        first.done();
+        for _ in others..COUNT - 1 {
+            next(&mut inbox).await.done();
+        }
+    };
+    tokio::join!(peer.write(&frames), handling);
+    assert_eq!(peer.acks(COUNT).await, [Ack::Ok; COUNT]);
+}
+
+/// What comes while every task of this runtime has its turn many times.
+async fn soon(inbox: &mut Inbox) -> Option<Delivery> {
+    let turns = async {
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        delivery = next(inbox) => Some(delivery),
+        () = turns => None,
+    }
 }
