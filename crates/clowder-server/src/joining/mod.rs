@@ -41,15 +41,9 @@ pub(crate) async fn describe(args: &EndArgs, cluster: &str) -> Result<Joining> {
         ChainSource::File(path) => file::read(path)?,
     };
     let listen = args.cluster.as_ref().or(file.listen.as_ref()).map_or(cluster, String::as_str).to_owned();
-    let named = args.member.peers.iter();
-    // The service asks those who are named; it does not expect them.
-    let (peers, contacts): (Vec<Peer>, Vec<Peer>) = match (&args.static_service, &file.service) {
-        (None, None) => (named.chain(&file.members).cloned().collect(), Vec::new()),
-        (Some(_), Some((_, more))) | (None, Some((_, more))) => {
-            (file.members.clone(), named.chain(more).cloned().collect())
-        }
-        (Some(_), None) => (file.members.clone(), named.cloned().collect()),
-    };
+    let (peers, contacts) = known(args, &file);
+    let is_multicast = args.member.multicast.is_some() || file.multicast.is_some();
+    let finds_others = is_multicast || !peers.is_empty() || !contacts.is_empty();
     let domain = args.domain.as_ref().map_or(&file.domain[..], |domain| domain.as_bytes());
     let membership = Membership {
         cluster: &listen,
@@ -61,7 +55,6 @@ pub(crate) async fn describe(args: &EndArgs, cluster: &str) -> Result<Joining> {
         #[cfg(feature = "tls")]
         tls: &args.tls,
     };
-    let finds_others = file.multicast.is_some();
     let mut transport = file.transport;
     if args.cluster.is_some() {
         (transport.receiver.address, transport.receiver.bind) = (None, None);
@@ -83,7 +76,7 @@ pub(crate) async fn describe(args: &EndArgs, cluster: &str) -> Result<Joining> {
     }
     Ok(Joining {
         builder: builder.chain(file.chain.clone()),
-        finds_others: finds_others || !peers.is_empty() || !contacts.is_empty() || args.member.multicast.is_some(),
+        finds_others,
         has_id: membership.id.is_some(),
         listen,
         chain: file.chain,
@@ -92,6 +85,17 @@ pub(crate) async fn describe(args: &EndArgs, cluster: &str) -> Result<Joining> {
             ChainSource::File(path) => Some(path.clone()),
         },
     })
+}
+
+/// The expected members, and those that the static membership service asks: whoever is named belongs to them if there is
+/// one.
+fn known(args: &EndArgs, file: &ChannelFile) -> (Vec<Peer>, Vec<Peer>) {
+    let named = args.member.peers.iter();
+    if args.static_service.is_none() && file.service.is_none() {
+        return (named.chain(&file.members).cloned().collect(), Vec::new());
+    }
+    let more = file.service.iter().flat_map(|(_, contacts)| contacts);
+    (file.members.clone(), named.chain(more).cloned().collect())
 }
 
 impl Joining {
