@@ -4,6 +4,9 @@
 //! can guess the next one does not matter. They are counted from a random start, and from another one after a while:
 //! that two nodes, or two lives of one, hit upon the same is less likely than with random ones, by a factor of half a
 //! run, and they cost next to nothing. The other modes need bytes that nobody can guess.
+//!
+//! Differs from Tomcat: all are random there.
+//! Test: with_gcm_they_are_counted_from_a_random_start_and_soon_from_another.
 
 use std::sync::{Mutex, PoisonError};
 
