@@ -129,12 +129,13 @@ async fn send(args: &SendArgs, channel: &Channel, targets: Arc<[Member]>, body: 
     }
     drop(outcomes);
     let (mut all, mut failed) = (0_u64, 0_u64);
-    let mut ended = None;
+    let (mut is_ending, mut cut_short) = (false, None);
     loop {
         let lines = tokio::select! {
             lines = printed.recv() => lines,
-            why = end.reached(), if ended.is_none() => {
-                ended = Some(batch.end().then_some(why));
+            why = end.reached(), if !is_ending => {
+                is_ending = true;
+                cut_short = batch.end().then_some(why);
                 continue;
             }
         };
@@ -150,7 +151,7 @@ async fn send(args: &SendArgs, channel: &Channel, targets: Arc<[Member]>, body: 
     while let Some(ended) = senders.join_next().await {
         ended.context("a sender failed")?;
     }
-    if let Some(Some(why)) = ended {
+    if let Some(why) = cut_short {
         bail!("{why}: not everything was sent; {failed} of {all} outcomes are failures");
     }
     if failed > 0 {
