@@ -39,8 +39,14 @@ impl Sessions {
     /// A message about a session came from a member that had left. It was under way when what that one sent last was
     /// passed on, and the same message to others may be lost.
     pub(super) fn came_late(&mut self, now: Now, from: &MemberId, id: &JavaStr) {
-        let ms = self.ms(now);
         self.adopt(now, from);
+        self.tell_heirs(now, id);
+    }
+
+    /// A message about a session changed what this node knows of it, and its sender may never tell the others: it has
+    /// left, or it is none of the members yet and may die before it is one.
+    pub(super) fn tell_heirs(&mut self, now: Now, id: &JavaStr) {
+        let ms = self.ms(now);
         let slots = self.store.find_renamed(ms, id.as_bytes()).into_iter().collect();
         let ended = self.store.ended.get(ms, id.as_bytes()).is_some_and(|ended| ended.explicit);
         let notices = Vec::from_iter(ended.then(|| Notice::Expired { id: id.clone(), explicit: true }));

@@ -20,11 +20,13 @@ impl Sessions {
             self.stats.other_context += 1;
             return;
         }
-        let departed = self.peers.has_departed(self.ms(now), &from.id);
-        let late = (departed || held).then(|| incoming.what.session().cloned()).flatten();
+        let is_member = self.peers.get(&from.id).is_some();
+        let has_departed = self.peers.has_departed(self.ms(now), &from.id);
+        let late = (held || !is_member).then(|| incoming.what.session().cloned()).flatten();
         self.handle(now, from, incoming);
         match late {
-            Some(id) if departed => self.came_late(now, &from.id, &id),
+            Some(id) if has_departed => self.came_late(now, &from.id, &id),
+            Some(id) if !is_member => self.tell_heirs(now, &id),
             Some(id) => self.tell_newcomers(now, &from.id, &id),
             None => {}
         }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::net::{Net, config, text};
 use super::tomcat::Tomcat;
 use crate::session::{CellKind, Incoming, JavaStr, SessionLimits, wire};
+use crate::wire::Member;
 
 /// What node 0 sends to node 1 for one request, without delivering it.
 fn messages(net: &mut Net, id: &str) -> Vec<Bytes> {
@@ -112,6 +113,19 @@ fn what_comes_late_of_a_member_that_left_is_passed_on() {
     for node in [1, 2] {
         assert_eq!(net.get(node, "B", "user").as_deref(), Some("alice"), "node {node}");
     }
+}
+
+/// It may die before it is a member here, and then it never leaves.
+#[test]
+fn what_comes_of_one_that_is_no_member_yet_is_passed_on() {
+    let (mut net, mut other) = (Net::of(2), Net::of(2));
+    let (now, stranger) = (net.now, Member::new(([10, 0, 0, 99], 4000).into(), [99; 16]));
+    for body in messages(&mut other, "B") {
+        let incoming = Incoming::decode(&body, &SessionLimits::default()).expect("decodes");
+        net.machine(0).received(now, &stranger, incoming, false);
+    }
+    net.run(Duration::from_secs(5));
+    assert_eq!(net.get(1, "B", "user").as_deref(), Some("alice"));
 }
 
 /// Its sender took it for processed before the newcomer came, who asked this node meanwhile.
