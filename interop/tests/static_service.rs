@@ -127,7 +127,8 @@ fn lose_whoever_is_killed(generation: Generation) -> Result<()> {
 
     second.process.kill()?;
     let reason = left(&mut clowder, &second)?;
-    ensure!(reason.starts_with("dead: "), "{reason}");
+    // On a busy machine its silence may be noticed before the end of its connection.
+    ensure!(reason.starts_with("dead: ") || reason.starts_with("silent: "), "{reason}");
     group.await_members(&mut first, &[CLOWDER])?;
     clowder.process.kill()?;
     group.await_members(&mut first, &[])?;
