@@ -119,23 +119,18 @@ impl Body {
 
     /// With `head_len` bytes in front, which `write_head` writes, and `end` behind it: one allocation, or none if there
     /// is room around it.
-    pub fn into_frame(self, head_len: usize, write_head: impl FnOnce(&mut [u8]), end: &[u8]) -> Bytes {
-        let tail = &self.tail[..self.tail_len];
-        let (mut frame, start) = match self.data {
-            Data::Roomy(room) if head_len <= HEAD_ROOM => (room, HEAD_ROOM - head_len),
-            data => {
-                let data = match &data {
-                    Data::Shared(bytes) => bytes,
-                    Data::Roomy(room) => &room[HEAD_ROOM..],
-                };
-                let mut frame = Vec::with_capacity(head_len + data.len() + tail.len() + end.len());
+    pub fn into_frame(mut self, head_len: usize, write_head: impl FnOnce(&mut [u8]), end: &[u8]) -> Bytes {
+        let (mut frame, start) = match &mut self.data {
+            Data::Roomy(room) if head_len <= HEAD_ROOM => (std::mem::take(room), HEAD_ROOM - head_len),
+            _ => {
+                let mut frame = Vec::with_capacity(head_len + self.len() + end.len());
                 frame.resize(head_len, 0);
-                frame.extend_from_slice(data);
+                frame.extend_from_slice(self.data());
                 (frame, 0)
             }
         };
         write_head(&mut frame[start..start + head_len]);
-        frame.extend_from_slice(tail);
+        frame.extend_from_slice(self.tail());
         frame.extend_from_slice(end);
         Bytes::from(frame).split_off(start)
     }

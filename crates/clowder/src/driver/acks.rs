@@ -223,7 +223,7 @@ impl Acks {
         if state.ended_since.is_some() || state.out.len() >= self.env.limits.unread_acks_max {
             return Turn::Wait;
         }
-        if state.has(&self.env.limits, 1) {
+        if state.is_laden(&self.env.limits, 1) {
             state.paused = true;
             return Turn::Wait;
         }
@@ -297,14 +297,14 @@ impl State {
 
     /// As much as the limits allow is being processed, or waits for the answer of an earlier message; or the `part`th
     /// part of it.
-    fn has(&self, limits: &ChannelLimits, part: usize) -> bool {
+    fn is_laden(&self, limits: &ChannelLimits, part: usize) -> bool {
         self.outstanding >= limits.deliveries_max.div_ceil(part)
             || self.places.len() * ACK_BYTES >= limits.unread_acks_max.div_ceil(part)
     }
 
     /// Read on if there is room again.
     fn go_on(&mut self, limits: &ChannelLimits, after: &mut After) {
-        if self.paused && !self.has(limits, 2) {
+        if self.paused && !self.is_laden(limits, 2) {
             self.paused = false;
             after.waker = self.waker.take().or(after.waker.take());
         }

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 /// Length of GCM's proof that nothing was changed.
 pub(super) const TAG_LEN: usize = 16;
-/// Random bytes in front of a message with [`Algorithm::AesGcm`].
+/// Length of the IV in front of a message with [`Algorithm::AesGcm`].
 pub(super) const GCM_IV_LEN: usize = 12;
-/// What stands there with any other algorithm is no longer than this.
+/// That of any algorithm is no longer than this.
 pub(super) const IV_LEN_MAX: usize = 16;
 
 /// An algorithm of Tomcat's `EncryptInterceptor`.
@@ -54,7 +54,7 @@ impl Algorithm {
         }
     }
 
-    /// Length of the random bytes in front of every message.
+    /// Length of the IV in front of every message.
     pub fn iv_len(self) -> usize {
         match self {
             Algorithm::AesGcm => GCM_IV_LEN,
