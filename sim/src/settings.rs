@@ -67,9 +67,9 @@ impl Settings {
             seed,
             nodes: rng.usize(2..6),
             faults: Duration::from_secs(5),
-            // What layers hold when it begins can fill them until it expires, and what is refused for that is tried again
-            // after longer and longer pauses.
-            calm: if layers.holds() { Duration::from_secs(35) } else { Duration::from_secs(20) },
+            // What layers hold when it begins can fill them until it expires, one after the other, and what is refused for
+            // that is tried again after longer and longer pauses.
+            calm: if layers.holds() { Duration::from_secs(45) } else { Duration::from_secs(20) },
             fault_pause: Duration::from_millis(rng.u64(300..1500)),
             latency: Duration::from_micros(rng.u64(200..40_000)),
             datagram_loss: rng.u32(0..30),

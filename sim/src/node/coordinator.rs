@@ -3,7 +3,6 @@
 use clowder_proto::chain::Control;
 use clowder_proto::election::ElectionOut;
 use clowder_proto::link::Order;
-use clowder_proto::wire::options;
 
 use super::shipment::{Outgoing, Then};
 use super::{GroupInput, Process, Turn};
@@ -38,12 +37,12 @@ impl Process {
         while let Some(out) = self.coordinator.as_mut().and_then(|coordinator| coordinator.poll()) {
             busy = true;
             match out {
-                ElectionOut::Send { to, body, token } => {
+                ElectionOut::Send { to, options, body, token } => {
                     let outgoing = Outgoing {
                         kind: Kind::Election,
                         place: Some(Control::Coordinator),
                         body,
-                        options: options::USE_ACK,
+                        options,
                         order: Order::Keyed(ORDER_KEY),
                         then: Then::Election(token),
                     };

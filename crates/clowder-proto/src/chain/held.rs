@@ -177,12 +177,13 @@ impl<V> Waiting<V> {
     }
 
     /// The oldest, if its time is over.
-    pub(super) fn expired(&mut self, now: Instant) -> Option<V> {
+    pub(super) fn expired(&mut self, now: Instant) -> Option<(Key, V)> {
         if self.deadline()? > now {
             return None;
         }
         let key = self.oldest(|_| true)?;
-        self.take(&key)
+        let value = self.take(&key)?;
+        Some((key, value))
     }
 
     /// What waits of a sender.

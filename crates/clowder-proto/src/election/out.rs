@@ -9,11 +9,13 @@ use crate::wire::{Member, MemberId, WireError};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ElectionOut {
-    /// Send this body with the options `USE_ACK`, a fresh message id and the local member as its sender. Exactly one
+    /// Send this body with these options, a fresh message id and the local member as its sender. Exactly one
     /// [`Election::sent`](super::Election::sent) for each destination answers.
     Send {
         /// The destinations; never empty.
         to: Vec<Member>,
+        /// See [`wire::options`](crate::wire::options).
+        options: i32,
         /// The body.
         body: Bytes,
         /// Names the send in its outcome.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::{ElectionMessage, ElectionOut, SendToken, ViewId};
-use crate::wire::{Member, MemberId};
+use crate::wire::{Member, MemberId, options};
 
 /// Tokens that are held of each kind: on their way, passed on lately, waiting. More than there are elections at a time
 /// in a healthy group; beyond, the oldest goes, which is a lost token.
@@ -118,7 +118,7 @@ impl Relay {
         let token = self.token();
         let flight = Flight { message, body: body.clone(), to: to.id.clone(), untried };
         self.flights.insert(token, flight);
-        Some(ElectionOut::Send { to: vec![to], body, token })
+        Some(ElectionOut::Send { to: vec![to], options: options::USE_ACK, body, token })
     }
 
     /// The outcome of a hop.
@@ -138,7 +138,7 @@ impl Relay {
         let body = flight.body.clone();
         let token = self.token();
         self.flights.insert(token, flight);
-        Hop::Next(ElectionOut::Send { to: vec![to], body, token })
+        Hop::Next(ElectionOut::Send { to: vec![to], options: options::USE_ACK, body, token })
     }
 
     /// Members are gone: tokens of others that they had from us, and that may have died with them, go to the next one.

@@ -7,7 +7,11 @@ use super::relay::push_bounded;
 use super::{
     AgreedView, Election, ElectionKind, ElectionMessage, ElectionOut, PROPOSALS_MAX, Phase, Roll, ViewId, same,
 };
-use crate::wire::{Member, MemberId};
+use crate::wire::{Member, MemberId, options};
+
+/// What one of these says is said once: it is acknowledged when it was handled, not when it was received, as a layer
+/// above may still refuse it, and nobody would notice.
+const CONFIRMATION_OPTIONS: i32 = options::USE_ACK | options::SYNCHRONIZED_ACK;
 
 impl Election {
     /// Bring view and membership together, if they differ and nothing is under way. `force`: also if another member
@@ -181,7 +185,12 @@ impl Election {
                 kind: ElectionKind::Confirmation,
             };
             let (to, token) = (vec![message.source.clone()], self.relay.token());
-            self.out.push_back(ElectionOut::Send { to, body: confirmation.told(), token });
+            self.out.push_back(ElectionOut::Send {
+                to,
+                options: CONFIRMATION_OPTIONS,
+                body: confirmation.told(),
+                token,
+            });
         }
     }
 
@@ -246,7 +255,7 @@ impl Election {
         }
         let token = self.relay.token();
         self.owed.token = Some(token);
-        self.out.push_back(ElectionOut::Send { to, body: message.told(), token });
+        self.out.push_back(ElectionOut::Send { to, options: CONFIRMATION_OPTIONS, body: message.told(), token });
     }
 
     fn owe_nothing(&mut self) {

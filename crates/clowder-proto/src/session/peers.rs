@@ -127,6 +127,14 @@ impl Peers {
         self.get(&member.id).map_or_else(|| clock::node_of(&member.id), |peer| peer.node)
     }
 
+    /// Since when this member may have got, or still get, what was sent to an earlier life of it, if that left a short
+    /// time ago: nothing on the wire says for whom it is.
+    pub(super) fn inherits_since(&self, ms: u64, id: &MemberId) -> Option<u64> {
+        let departed = self.departed.since(ms.saturating_sub(GONE_MARGIN_MS));
+        let mut lives = departed.filter(|(other, _)| other.same_endpoint(id) && *other != id);
+        lives.next().map(|(_, left)| left.saturating_sub(GONE_MARGIN_MS))
+    }
+
     /// It was a member and is none now.
     pub(super) fn has_departed(&self, ms: u64, id: &MemberId) -> bool {
         self.departed.get(ms, id).is_some()
@@ -229,8 +237,8 @@ impl Sessions {
         let since = gone.map_or(0, |gone| gone.saturating_sub(GONE_MARGIN_MS));
         let slots = self.store.slots().filter(|(_, entry)| entry.changed >= since && self.is_designated(&entry.id));
         peer.offer = slots.map(|(slot, _)| slot).collect();
-        if let Some(gone) = gone {
-            for (id, ended) in self.store.ended.since(gone) {
+        if let Some(since) = gone.or_else(|| self.peers.inherits_since(ms, &peer.member.id)) {
+            for (id, ended) in self.store.ended.since(since) {
                 if ended.explicit {
                     peer.notices.push_back(Notice::Expired { id: id.clone(), explicit: true });
                 }

@@ -70,7 +70,8 @@ impl Sessions {
     /// A Clowder node has joined: it gets what this node changed and not all others are known to have.
     ///
     /// If it was away since `gone`, it gets all that changed meanwhile: it may not have noticed and then asks for
-    /// nothing, and what it still lacked was forgotten when it left.
+    /// nothing, and what it still lacked was forgotten when it left. And if an earlier life of it was a member a short time
+    /// ago, it may get what was sent to that one, but not the ends of those sessions.
     pub(super) fn welcome(&mut self, now: Now, member: &MemberId, gone: Option<u64>) {
         let (mut slots, mut notices) = self.unsettled();
         slots.extend(self.changed_by(now, self.clock.node(), MARGIN_MS));
@@ -80,6 +81,7 @@ impl Sessions {
             let changed = self.store.slots().filter(|(_, entry)| entry.changed >= since);
             slots.extend(changed.map(|(slot, _)| slot));
         }
+        let since = self.peers.inherits_since(self.ms(now), member).map_or(since, |inherits| since.min(inherits));
         notices.extend(self.recent_notices(since));
         self.owe(now, member, &slots, &notices);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clowder_proto::chain::{Control as Place, Rejection};
 use clowder_proto::election::{Coordinator, CoordinatorConfig, ElectionOut, SendToken};
-use clowder_proto::wire::{Ack, Limits, Member, MemberId, Message, options};
+use clowder_proto::wire::{Ack, Limits, Member, MemberId, Message};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -18,7 +18,7 @@ use crate::metrics::{self, wire_label};
 use crate::send::SendOptions;
 use crate::view::ViewChanges;
 
-/// Messages that wait for the task; beyond, they are dropped and counted, which elections survive.
+/// Messages that wait for the task; beyond, they are refused and counted, which elections survive.
 const MESSAGES_MAX: usize = 256;
 /// All messages of coordinators stay in order: a Tomcat cannot tell a late confirmation.
 const ORDER_KEY: u64 = 0x636f_6f72_6469_6e61;
@@ -30,11 +30,13 @@ pub(crate) struct Coordination {
 }
 
 impl Coordination {
-    /// A message of another coordinator, as the chain recognised it.
-    pub(crate) fn received(&self, message: &Message) {
-        if self.messages.try_send((message.from.id.clone(), message.body.clone())).is_err() {
+    /// A message of another coordinator, as the chain recognised it. `false`: there is no room for it.
+    pub(crate) fn received(&self, message: &Message) -> bool {
+        let taken = self.messages.try_send((message.from.id.clone(), message.body.clone())).is_ok();
+        if !taken {
             metrics::coordination_dropped();
         }
+        taken
     }
 
     pub(crate) fn agreed(&self) -> watch::Receiver<Option<Arc<Leadership>>> {
@@ -116,7 +118,7 @@ impl Task {
     fn drain(&mut self) {
         while let Some(out) = self.coordinator.poll() {
             match out {
-                ElectionOut::Send { to, body, token } => self.send(to, body, token),
+                ElectionOut::Send { to, options, body, token } => self.send(to, options, body, token),
                 ElectionOut::Reach(member) => self.reach(&member),
                 ElectionOut::View(view) => self.agree(Leadership::of(view)),
                 ElectionOut::Dropped { from, cause } => {
@@ -130,10 +132,10 @@ impl Task {
         }
     }
 
-    fn send(&self, to: Vec<Member>, body: Bytes, token: SendToken) {
+    fn send(&self, to: Vec<Member>, options: i32, body: Bytes, token: SendToken) {
         let Some(channel) = self.channel.upgrade() else { return };
         let outcomes = self.outcomes.clone();
-        let options = SendOptions::from_bits(options::USE_ACK).ordered_by(ORDER_KEY);
+        let options = SendOptions::from_bits(options).ordered_by(ORDER_KEY);
         let members = to.clone();
         channel.submit_below(Place::Coordinator, to, body, options, move |result| {
             let failed = result.err().map(|error| error.failed).unwrap_or_default();

@@ -41,6 +41,7 @@ impl<'a> Batch<'a> {
         let options = arrival.message.options;
         let flow = random::with(|random| chain.inbound_in_place(&mut Context { now, random }, arrival, &mut sink));
         let peer = delivery.source();
+        let taken = self.tell_control(&mut sink);
         for arrival in sink.arrivals.drain(..) {
             let origin = if arrival.answers { delivery.take_origin() } else { None };
             self.give(Delivery::new(arrival, origin));
@@ -51,10 +52,10 @@ impl<'a> Batch<'a> {
             // Held, taken by the control plane, or rejected: its turn was now.
             origin.handed_up(options);
             let rejection = sink.rejections.iter().find(|(_, answers, _)| *answers);
-            let ack = rejection.map_or(Ack::Ok, |(_, _, rejection)| rejection.answer);
+            let ack = rejection.map_or(if taken { Ack::Ok } else { Ack::Failed }, |(_, _, rejection)| rejection.answer);
             origin.finish(&delivery.from().id, ack);
         }
-        self.aside(&mut sink, peer);
+        self.tell_refusals(&mut sink, peer);
         self.sink = sink;
     }
 
@@ -63,19 +64,25 @@ impl<'a> Batch<'a> {
         for arrival in sink.arrivals.drain(..) {
             self.give(Delivery::new(arrival, None));
         }
-        self.aside(&mut sink, None);
+        self.tell_control(&mut sink);
+        self.tell_refusals(&mut sink, None);
     }
 
-    /// What is not for the application.
-    fn aside(&self, sink: &mut Sink, peer: Option<SocketAddr>) {
+    /// What is for the control plane. `false`: the coordinator had no room for it.
+    fn tell_control(&self, sink: &mut Sink) -> bool {
+        let mut taken = true;
         for (place, message) in sink.controls.drain(..) {
             match place {
-                Place::Coordinator => self.env.coordination.received(&message),
+                Place::Coordinator => taken &= self.env.coordination.received(&message),
                 _ => {
                     self.env.control.intercept(&message);
                 }
             }
         }
+        taken
+    }
+
+    fn tell_refusals(&self, sink: &mut Sink, peer: Option<SocketAddr>) {
         for (from, _, rejection) in sink.rejections.drain(..) {
             self.env.refusals.rejected(peer, &from, &rejection);
         }

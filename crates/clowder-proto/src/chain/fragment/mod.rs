@@ -132,9 +132,9 @@ impl Interceptor for Fragment {
         lock(&self.pieces).expire(now.mono);
     }
 
-    fn flush(&self, _: &mut Context<'_>, sender: &MemberId, why: Flush, _: &mut Above<'_>) {
+    fn flush(&self, cx: &mut Context<'_>, sender: &MemberId, why: Flush, _: &mut Above<'_>) {
         if why == Flush::Left {
-            lock(&self.pieces).left(sender);
+            lock(&self.pieces).left(cx.now.mono, sender);
         }
     }
 

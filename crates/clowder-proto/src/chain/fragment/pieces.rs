@@ -111,8 +111,8 @@ impl Pieces {
         self.expire(now);
         let key = Key::of(message);
         if self.done.contains(&key) {
-            // A copy is known below the chain; this is a second try, because the message was not processed. It cannot
-            // be delivered again, and must not count as processed.
+            // A copy is known below the chain; this is a second try, because the message was not processed, or the rest
+            // of one that was given up. It cannot be delivered, and must not count as processed.
             return Err(rejection("late_piece"));
         }
         // As Tomcat: the first piece decides the count, what later ones say about it is not looked at.
@@ -195,15 +195,17 @@ impl Pieces {
     /// Give up what is too old. Tomcat: at its heartbeat, in silence.
     pub(super) fn expire(&mut self, now: Instant) {
         self.done.expire(now);
-        while self.open.expired(now).is_some() {
+        while let Some((key, _)) = self.open.expired(now) {
+            self.done.insert(now, key);
             self.expired += 1;
         }
     }
 
-    /// Nobody will complete what `sender` began.
-    pub(super) fn left(&mut self, sender: &MemberId) {
+    /// Nobody will complete what `sender` began. If it does, as it was only taken for gone, it hears that this failed.
+    pub(super) fn left(&mut self, now: Instant, sender: &MemberId) {
         for key in self.open.of(sender) {
             self.open.take(&key);
+            self.done.insert(now, key);
             self.left += 1;
         }
     }

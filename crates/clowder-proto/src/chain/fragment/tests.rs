@@ -179,6 +179,21 @@ fn what_a_sender_began_is_forgotten_when_it_left() {
 }
 
 #[test]
+fn the_rest_of_a_message_that_was_given_up_fails() {
+    let mut node = node(|_| ());
+    node.receive_body(1, piece(b"too", 0, 2));
+    node.pass(60_000);
+    node.receive_body(2, piece(b"taken", 0, 2));
+    node.flush(&member(1), Flush::Left);
+    for (id, rest) in [(1, b" old"), (2, b"away")] {
+        let sink = node.receive_body(id, piece(rest, 1, 2));
+        assert_eq!((rejected(&sink), sink.rejections[0].2.answer), (vec!["late_piece"], Ack::Failed));
+    }
+    node.pass(60_000);
+    assert!(rejected(&node.receive_body(1, piece(b"a", 0, 2))).is_empty(), "nobody remembers");
+}
+
+#[test]
 fn more_pieces_than_allowed_are_rejected() {
     let node = node(|config| config.pieces_max = 100);
     assert_eq!(rejected(&node.receive_body(1, piece(b"a", 0, 101))), ["too_many_pieces"]);

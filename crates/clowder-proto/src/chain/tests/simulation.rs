@@ -83,6 +83,8 @@ struct Net {
     wanted: BTreeMap<Sent, Vec<usize>>,
     /// Some of it did not get through, to this target.
     failed: BTreeSet<(Sent, usize)>,
+    /// Who was gone for a moment, as a node saw it.
+    parted: BTreeSet<(usize, usize)>,
     seen: HashSet<(usize, usize, MessageId, Bytes)>,
     delivered: BTreeMap<(usize, usize), Vec<u32>>,
     flushed: usize,
@@ -136,6 +138,7 @@ impl Net {
             counts: vec![0; nodes],
             wanted: BTreeMap::new(),
             failed: BTreeSet::new(),
+            parted: BTreeSet::new(),
             seen: HashSet::new(),
             delivered: BTreeMap::new(),
             flushed: 0,
@@ -245,14 +248,20 @@ impl Net {
         }
         let mut sink = Sink::default();
         self.with(to, |chain, cx| chain.inbound(cx, message, &mut sink));
-        let refused = sink.rejections.iter().any(|(_, answers, rejection)| *answers && rejection.answer == Ack::Failed);
+        let mut refusals =
+            sink.rejections.iter().filter(|(_, answers, rejection)| *answers && rejection.answer == Ack::Failed);
+        let refused = refusals.next().map(|(_, _, rejection)| rejection.kind);
         self.take(to, sink);
         let plan = &mut self.shipments[shipment];
         let target = plan.targets.iter().position(|target| *target == to).expect("a target");
         if plan.arrived.contains(&(parcel, target)) {
             return; // a copy
         }
-        assert!(!refused, "seed {}: {:?} rejected the first {parcel} of {sent:?}", self.seed, self.names);
+        if let Some(kind) = refused {
+            let rest = ["late_piece", "given_up"].contains(&kind) && self.parted.contains(&(to, sent.0));
+            assert!(rest, "seed {}: {:?} rejected the first {parcel} of {sent:?}: {kind}", self.seed, self.names);
+            return self.fail(sent, to);
+        }
         plan.arrived.insert((parcel, target));
         let (arrived, parcels) = (&plan.arrived, &plan.parcels);
         let ready = |follow_up: &FollowUp| {
@@ -284,6 +293,7 @@ impl Net {
     }
 
     fn left(&mut self, at: usize, who: usize) {
+        self.parted.insert((at, who));
         let mut sink = Sink::default();
         self.chains[at].member_left(&member(who).id);
         self.with(at, |chain, cx| chain.flush(cx, &member(who).id, Flush::Left, &mut sink));

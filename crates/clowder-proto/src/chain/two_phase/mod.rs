@@ -125,9 +125,9 @@ impl Interceptor for TwoPhase {
         lock(&self.store).expire(now.mono);
     }
 
-    fn flush(&self, _: &mut Context<'_>, sender: &MemberId, why: Flush, _: &mut Above<'_>) {
+    fn flush(&self, cx: &mut Context<'_>, sender: &MemberId, why: Flush, _: &mut Above<'_>) {
         if why == Flush::Left {
-            lock(&self.store).left(sender);
+            lock(&self.store).left(cx.now.mono, sender);
         }
     }
 

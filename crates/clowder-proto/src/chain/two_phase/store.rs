@@ -22,16 +22,18 @@ impl Half {
 
 /// Differs from Tomcat: messages are found by sender and id, where it looks at the id alone; a confirmation that comes
 /// first waits for its message, where the message is lost; number and bytes are bounded; what a member left behind goes
-/// when it leaves.
+/// when it leaves; who confirms what is held no more hears that it failed.
 /// Tests: two_senders_can_use_one_id, a_confirmation_that_comes_first_is_kept_for_its_message,
 /// more_messages_than_allowed_are_rejected, more_bytes_than_allowed_are_rejected,
-/// what_a_sender_did_not_confirm_is_forgotten_when_it_left.
+/// what_a_sender_did_not_confirm_is_forgotten_when_it_left, a_confirmation_of_what_was_given_up_fails.
 #[derive(Debug)]
 pub(super) struct Store {
     config: TwoPhaseConfig,
     waiting: Waiting<Half>,
     messages: usize,
     done: Done,
+    /// Messages that were held, and so acknowledged, and are no more.
+    given_up: Done,
     delivered: u64,
     expired: u64,
     left: u64,
@@ -43,6 +45,7 @@ impl Store {
             waiting: Waiting::new(config.expire),
             messages: 0,
             done: Done::new(config.expire),
+            given_up: Done::new(config.expire),
             config,
             delivered: 0,
             expired: 0,
@@ -98,6 +101,7 @@ impl Store {
                 self.delivered(now, &key);
                 Ok(Some(*message))
             }
+            None if self.given_up.contains(&key) => Err(rejection("given_up")),
             None | Some(Half::Confirmation) => {
                 if self.waiting.len() - self.messages >= self.config.messages_max {
                     self.forget_oldest_confirmation();
@@ -141,17 +145,28 @@ impl Store {
 
     pub(super) fn expire(&mut self, now: Instant) {
         self.done.expire(now);
-        while let Some(half) = self.waiting.expired(now) {
+        self.given_up.expire(now);
+        while let Some((key, half)) = self.waiting.expired(now) {
             self.messages -= half.messages();
+            self.give_up(now, key, &half);
             self.expired += 1;
         }
     }
 
     /// Nobody will confirm what `sender` sent.
-    pub(super) fn left(&mut self, sender: &MemberId) {
+    pub(super) fn left(&mut self, now: Instant, sender: &MemberId) {
         for key in self.waiting.of(sender) {
-            self.take(&key);
+            if let Some(half) = self.take(&key) {
+                self.give_up(now, key, &half);
+            }
             self.left += 1;
+        }
+    }
+
+    /// Its sender, if it is still there, has its acknowledgement and may confirm it.
+    fn give_up(&mut self, now: Instant, key: Key, half: &Half) {
+        if matches!(half, Half::Message(_)) {
+            self.given_up.insert(now, key);
         }
     }
 

@@ -188,6 +188,24 @@ fn what_a_sender_did_not_confirm_is_forgotten_when_it_left() {
 }
 
 #[test]
+fn a_confirmation_of_what_was_given_up_fails() {
+    let mut node = node(|_| ());
+    node.receive_body(1, "too old");
+    node.pass(60_000);
+    node.receive_body(2, "of one who was taken for gone");
+    node.flush(&member(1), Flush::Left);
+    for (confirmation, id) in [(3, 1), (4, 2)] {
+        let sink = node.receive_body(confirmation, confirms(id));
+        assert_eq!((rejected(&sink), sink.rejections[0].2.answer), (vec!["given_up"], Ack::Failed));
+    }
+    // It can come anew; and what came never may still come.
+    assert_eq!(both(&node, 2, 5), [&b"m"[..]]);
+    assert!(rejected(&node.receive_body(7, confirms(6))).is_empty());
+    node.pass(60_000);
+    assert!(rejected(&node.receive_body(8, confirms(1))).is_empty());
+}
+
+#[test]
 fn more_messages_than_allowed_are_rejected() {
     let node = node(|config| config.messages_max = 2);
     node.receive_body(1, "m");

@@ -62,6 +62,7 @@ pub(super) fn confirmation(source: u8, numbers: &[u8], id: ViewId) -> ElectionMe
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) to: Vec<Member>,
+    pub(super) options: i32,
     pub(super) message: ElectionMessage,
     pub(super) body: Bytes,
     pub(super) token: SendToken,
@@ -130,8 +131,8 @@ impl World {
         input(&mut self.election, self.now);
         while let Some(out) = self.election.poll() {
             match out {
-                ElectionOut::Send { to, body, token } => {
-                    self.sent.push(Sent { to, message: decode(&body), body, token });
+                ElectionOut::Send { to, options, body, token } => {
+                    self.sent.push(Sent { to, options, message: decode(&body), body, token });
                 }
                 ElectionOut::Reach(member) => self.reaches.push(member),
                 ElectionOut::View(view) => self.views.push(view),

@@ -1,6 +1,7 @@
 //! One election: tokens, their hops, and their end.
 
 use super::*;
+use crate::wire::options;
 
 #[test]
 fn a_returned_token_with_the_same_members_is_confirmed_to_all_others_at_once() {
@@ -176,6 +177,8 @@ fn a_confirmation_that_did_not_arrive_is_sent_again() {
     world.pass(ElectionConfig::default().check_interval);
     let again = world.take_sent();
     again.assert_is(&[3], &confirmed.message);
+    // Acknowledged is what was handled: a layer above the receiver may refuse what it received.
+    assert!([&confirmed, &again].iter().all(|sent| options::ack_after(sent.options)));
     world.outcome(&again, 3, true);
     world.pass(ms(60_000));
     assert!(world.sent.is_empty(), "all have it");

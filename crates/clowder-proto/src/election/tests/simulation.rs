@@ -166,7 +166,7 @@ impl Net {
                 None => None,
             };
             match out {
-                Some(ElectionOut::Send { to, body, token }) => {
+                Some(ElectionOut::Send { to, body, token, .. }) => {
                     let precious = self.calm || self.nodes[Net::node_of(&decode(&body).source.id)].is_tomcat;
                     to.into_iter().for_each(|to| self.send(node, to.id, &body, token, precious));
                 }

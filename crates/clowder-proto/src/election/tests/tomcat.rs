@@ -2,7 +2,7 @@
 //! one attempt, a confirmation is sent once.
 
 use super::*;
-use crate::wire::MemberId;
+use crate::wire::{MemberId, options};
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
@@ -150,7 +150,7 @@ impl Tomcat {
                 message.kind = ElectionKind::Confirmation;
                 let to: Vec<Member> = message.members.iter().filter(|to| **to != self.local).cloned().collect();
                 let (body, token) = (message.encode(), self.token());
-                self.out.push_back(ElectionOut::Send { to, body, token });
+                self.out.push_back(ElectionOut::Send { to, options: options::USE_ACK, body, token });
                 self.confirmed(message.id, message.members, &self.local.id.clone());
             }
             ElectionKind::Request => {
@@ -198,7 +198,7 @@ impl Tomcat {
         let Some(to) = untried.pop_front() else { return };
         let (body, token) = (message.encode(), self.token());
         self.hops.insert(token, Hop { message, untried });
-        self.out.push_back(ElectionOut::Send { to: vec![to], body, token });
+        self.out.push_back(ElectionOut::Send { to: vec![to], options: options::USE_ACK, body, token });
     }
 
     pub(super) fn sent(&mut self, token: SendToken, delivered: bool) {

@@ -139,8 +139,20 @@ impl Net {
 
     /// One more Clowder node; everybody sees it, it sees everybody.
     pub(super) fn add(&mut self, config: SessionsConfig) -> usize {
+        let member = clowder(u8::try_from(self.nodes.len() + 1).expect("few nodes"));
+        self.add_as(member, config)
+    }
+
+    /// A Clowder node starts where another one was.
+    pub(super) fn add_at(&mut self, of: usize, config: SessionsConfig) -> usize {
+        let mut member = clowder(u8::try_from(self.nodes.len() + 1).expect("few nodes"));
+        let earlier = &self.members[of].id;
+        (member.id.host, member.id.port) = (earlier.host.clone(), earlier.port);
+        self.add_as(member, config)
+    }
+
+    fn add_as(&mut self, member: Member, config: SessionsConfig) -> usize {
         let index = self.nodes.len();
-        let member = clowder(u8::try_from(index + 1).expect("few nodes"));
         let machine = Sessions::new(config, &member.id, self.now);
         self.enter(member, Peer::Clowder(Box::new(machine)));
         let now = self.now;

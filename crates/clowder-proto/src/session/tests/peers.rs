@@ -146,6 +146,36 @@ fn what_a_layer_held_is_passed_on_to_a_newcomer() {
     assert_eq!(net.get(newcomer, "B", "user").as_deref(), Some("alice"));
 }
 
+/// Nothing on the wire says for which life of a node a message is. What was sent to the earlier one may come to the next
+/// one after its answer to the question for state, where the session's end is only known by its absence.
+#[test]
+fn the_next_life_of_a_node_gets_the_ends_that_the_earlier_one_missed() {
+    let mut net = Net::of(2);
+    let bodies = messages(&mut net, "A");
+    net.faults.loss = 100;
+    let now = net.now;
+    net.machine(0).invalidate(now, "A").expect("there");
+    net.run(Duration::from_secs(5));
+    net.kill(1);
+    net.faults.loss = 0;
+    net.run(Duration::from_secs(20));
+    let next = net.add_at(1, config());
+    net.run(Duration::from_secs(5));
+    for body in &bodies {
+        give(&mut net, next, body);
+    }
+    net.run(Duration::from_secs(5));
+    assert_eq!(net.get(next, "A", "user"), None, "it is known to have ended");
+    // Much later nothing of it is on its way any more.
+    net.kill(next);
+    net.run(Duration::from_secs(31));
+    net.log.clear();
+    let last = net.add_at(1, config());
+    net.run(Duration::from_secs(5));
+    let told = net.traffic(0, last);
+    assert!(!told.iter().any(|event| matches!(event, wire::Event::Expired)), "{told:?}");
+}
+
 #[test]
 fn w1_a_message_whose_session_never_comes_is_given_up() {
     let mut net = Net::of(2);
