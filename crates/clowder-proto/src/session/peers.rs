@@ -30,6 +30,9 @@ pub(super) struct Peer {
     pub(super) repair_at: Option<u64>,
     /// Failed repairs in a row.
     pub(super) repair_failures: u32,
+    /// Sessions in one repair, as long as there is a limit: fewer after every failure, as the member may have little room,
+    /// and more after a success.
+    pub(super) repair_sessions_max: Option<usize>,
     /// Repairs on their way.
     pub(super) repairing: usize,
     /// Sessions to offer to a Tomcat that ran before it was seen, unless it turns out to have them.
@@ -60,6 +63,7 @@ impl Peer {
             notices: Notices::default(),
             repair_at: None,
             repair_failures: 0,
+            repair_sessions_max: None,
             repairing: 0,
             offer: HashSet::new(),
             offer_at: None,

@@ -25,8 +25,10 @@ pub(super) enum Repairing {
     Unlisted(SlotRef),
 }
 
-/// Repairs to one member that are on their way at most.
+/// Repairs to one member that are on their way at most; one at a time while it takes a limited number of sessions.
 const WINDOW: usize = 64;
+/// A member that takes so many sessions in one repair has room for any number.
+const LIMIT_MAX: usize = 1_024;
 
 impl Sessions {
     /// A message did not reach a member.
@@ -86,7 +88,7 @@ impl Sessions {
     /// Sends what the window allows.
     pub(super) fn repair(&mut self, now: Now, member: &MemberId) {
         while let Some(peer) = self.peers.get_mut(member)
-            && peer.repairing < WINDOW
+            && peer.repairing < peer.repair_sessions_max.map_or(WINDOW, |_| 1)
         {
             let (to, clowder) = (Arc::clone(&peer.single), peer.clowder);
             if let Some(notice) = peer.notices.pop_front() {
@@ -132,6 +134,7 @@ impl Sessions {
         let (mut slots, mut bytes) = (Vec::new(), 0);
         let Some(peer) = self.peers.get_mut(member) else { return };
         while bytes < max
+            && peer.repair_sessions_max.is_none_or(|max| slots.len() < max)
             && let Some(slot) = peer.dirty.pop_first()
         {
             let Some(entry) = self.store.get(slot) else { continue };
@@ -199,13 +202,17 @@ impl Sessions {
         peer.repairing = peer.repairing.saturating_sub(1);
         if delivered {
             peer.repair_failures = 0;
+            peer.repair_sessions_max = peer.repair_sessions_max.map(|max| max * 2).filter(|max| *max < LIMIT_MAX);
             if peer.repair_at.is_none() {
                 self.repair(now, member);
             }
             return;
         }
         match repair {
-            Repairing::Sessions(slots) => peer.dirty.extend(slots),
+            Repairing::Sessions(slots) => {
+                peer.repair_sessions_max = Some((slots.len() / 2).max(1));
+                peer.dirty.extend(slots);
+            }
             Repairing::Notice(notice) => peer.notices.push_front(notice),
             Repairing::Unlisted(slot) => peer.dirty.extend([slot]),
         }

@@ -97,11 +97,15 @@ impl Incoming {
         let accounted = numbers.held_bytes() + cost(&arrival.message);
         let held = self.held_bytes.fetch_add(cost(&arrival.message), Relaxed) + cost(&arrival.message);
         let has_room = room.allows_bytes(held, self.config.held_bytes_max);
-        if !has_room && numbers.would_hold(now, number, &arrival.message.id) {
+        let overflows = !has_room && numbers.would_hold(now, number, &arrival.message.id);
+        if overflows && !numbers.is_starved(now, self.config.expire) {
             self.held_bytes.fetch_sub(cost(&arrival.message), Relaxed);
             return Err(rejection("memory_full"));
         }
         numbers.accept(now, number, arrival, &mut given);
+        if overflows {
+            numbers.feed(now, &mut given);
+        }
         numbers.give_up(now, &self.config, &mut given);
         self.settle(accounted, sender, &numbers);
         Ok(given)

@@ -12,7 +12,7 @@ mod judge;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::OrderConfig;
 use super::incoming::Given;
@@ -67,6 +67,8 @@ pub(super) struct Numbers {
     former: Option<(i32, Instant)>,
     held_bytes: usize,
     oldest: Option<Instant>,
+    /// Since when messages find no room to wait, and none is delivered.
+    starving: Option<Instant>,
     latest: Instant,
 }
 
@@ -93,6 +95,7 @@ impl Numbers {
             former: None,
             held_bytes: 0,
             oldest: None,
+            starving: None,
             latest: now,
         }
     }
@@ -118,7 +121,22 @@ impl Numbers {
         }
         self.record(self.expected, Mark::of(id));
         self.expected += 1;
+        self.starving = None;
         true
+    }
+
+    /// A message finds no room to wait. True: that went on for so long that what is missing is given up, as it would be if
+    /// the message had waited. Nothing else would ever end it, if every message is too large to wait.
+    ///
+    /// Differs from Tomcat: there what waits has no bound in bytes.
+    /// Test: a_message_too_large_to_wait_is_not_refused_for_ever.
+    pub(super) fn is_starved(&mut self, now: Instant, expire: Duration) -> bool {
+        now.saturating_duration_since(*self.starving.get_or_insert(now)) >= expire
+    }
+
+    /// Give out the message that found no room, and all in front of it.
+    pub(super) fn feed(&mut self, now: Instant, given: &mut Given) {
+        self.go_on_without(now, |_| true, true, given);
     }
 
     /// The message would have to wait.
@@ -313,6 +331,7 @@ impl Numbers {
 
     fn look_for_oldest(&mut self, given: &Given) {
         if !given.out.is_empty() || given.tally.forgotten > 0 {
+            self.starving = None;
             self.oldest = self.waiting.values().chain(self.anew.values()).map(|waiting| waiting.since).min();
         }
     }

@@ -85,6 +85,8 @@ pub(super) struct Faults {
     pub(super) ack_loss: u64,
     /// Longest delay in milliseconds.
     pub(super) delay: u64,
+    /// Longer messages do not arrive, if there is such a limit; their senders hear of it.
+    pub(super) size_max: Option<usize>,
 }
 
 pub(super) struct Net {
@@ -116,7 +118,7 @@ impl Net {
             nodes: Vec::new(),
             lanes: BTreeMap::new(),
             cut: Vec::new(),
-            faults: Faults { loss: 0, ack_loss: 0, delay: 1 },
+            faults: Faults { delay: 1, ..Faults::default() },
             rng: Rng(7),
             events: Vec::new(),
             ready: Vec::new(),
@@ -284,7 +286,8 @@ impl Net {
             return;
         };
         let down = matches!(self.nodes[to], Peer::Down) || self.cut.contains(&(from.min(to), from.max(to)));
-        if down || self.rng.chance(self.faults.loss) {
+        let is_too_large = self.faults.size_max.is_some_and(|max| body.len() > max);
+        if down || is_too_large || self.rng.chance(self.faults.loss) {
             self.outcome(from, to, token, false);
             return;
         }

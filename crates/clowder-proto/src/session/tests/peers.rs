@@ -223,6 +223,27 @@ fn w9_what_did_not_arrive_is_sent_again_as_a_whole_session() {
     assert_eq!(net.machine(0).stats().repaired, 1);
 }
 
+/// The layers of its chain may hold only so much.
+#[test]
+fn a_member_that_takes_small_messages_only_is_repaired_in_small_ones() {
+    let mut net = Net::of(2);
+    net.faults.loss = 100;
+    let ids: Vec<String> = (0..40).map(|number| format!("S{number}")).collect();
+    ids.iter().for_each(|id| net.session(0, id));
+    (net.faults.loss, net.faults.size_max) = (0, Some(900));
+    net.run(Duration::from_secs(60));
+    assert_eq!(net.picture(0), net.picture(1));
+    assert_eq!(net.picture(1).len(), ids.len());
+    // And in large ones when it takes those again.
+    net.faults.loss = 100;
+    (0..40).for_each(|number| net.session(0, &format!("T{number}")));
+    (net.faults.loss, net.faults.size_max) = (0, None);
+    net.log.clear();
+    net.run(Duration::from_secs(60));
+    assert_eq!(net.picture(0), net.picture(1));
+    assert!(net.traffic(0, 1).len() < 20, "{:?}", net.traffic(0, 1));
+}
+
 #[test]
 fn w9_repairs_go_on_until_the_member_answers() {
     let mut net = Net::of(2);

@@ -194,7 +194,7 @@ impl Run {
     }
 
     fn check(&mut self, seed: u64) {
-        self.net.faults = Faults { loss: 0, ack_loss: 0, delay: 5 };
+        self.net.faults = Faults { delay: 5, ..Faults::default() };
         self.heal_all();
         self.net.run(Duration::from_secs(120));
         let up = self.up();
@@ -220,8 +220,12 @@ impl Run {
 fn clusters_converge_and_lose_nothing_that_was_acknowledged() {
     for seed in 0..150 {
         let mut run = Run::new(seed);
-        run.net.faults =
-            Faults { loss: run.net.rng.below(25), ack_loss: run.net.rng.below(10), delay: 1 + run.net.rng.below(60) };
+        run.net.faults = Faults {
+            loss: run.net.rng.below(25),
+            ack_loss: run.net.rng.below(10),
+            delay: 1 + run.net.rng.below(60),
+            size_max: None,
+        };
         for _ in 0..150 {
             run.step();
         }
@@ -233,7 +237,7 @@ fn clusters_converge_and_lose_nothing_that_was_acknowledged() {
 fn without_faults_every_change_arrives() {
     for seed in 1000..1020 {
         let mut run = Run::new(seed);
-        run.net.faults = Faults { loss: 0, ack_loss: 0, delay: 1 + run.net.rng.below(60) };
+        run.net.faults = Faults { delay: 1 + run.net.rng.below(60), ..Faults::default() };
         for _ in 0..100 {
             let up = run.up();
             let node = run.any(&up);

@@ -32,6 +32,29 @@ fn the_bytes_of_all_senders_are_bounded() {
 }
 
 #[test]
+fn a_message_too_large_to_wait_is_not_refused_for_ever() {
+    let mut node = node(|config| config.held_bytes_max = 2_000);
+    let large =
+        |id, number: i32| draft(0, id, [&[7; 3_000], &number.to_be_bytes()[..]].concat()).into_message(member(1));
+    // The first is missing, and so is whatever was refused.
+    for number in 2..5 {
+        assert_eq!(rejected(&node.receive(large(number as u8, number))), ["memory_full"]);
+        node.pass(999);
+    }
+    node.pass(3);
+    let sink = node.receive(large(5, 5));
+    assert_eq!((delivered(&sink), rejected(&sink)), (vec![Bytes::from(vec![7; 3_000])], vec![]));
+    assert_eq!(delivered(&node.receive(large(6, 6))).len(), 1, "it is in order again");
+    // The time begins anew with every gap.
+    assert_eq!(rejected(&node.receive(large(8, 8))), ["memory_full"]);
+    node.pass(2_999);
+    assert_eq!(rejected(&node.receive(large(9, 9))), ["memory_full"]);
+    assert_eq!(delivered(&node.receive(large(7, 7))).len(), 1);
+    node.pass(10);
+    assert_eq!(rejected(&node.receive(large(10, 10))), ["memory_full"]);
+}
+
+#[test]
 fn known_senders_are_bounded_and_the_most_silent_goes_first() {
     let mut receiver = Receiver::new(|config| config.members_max = 3);
     let from = |node: &Node, sender: u8, number: i32| {
