@@ -8,7 +8,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
-use clowder_proto::chain::{Body, Context, Control as Place, Draft, FollowUp, Plan, Refusal, Stage, Tally};
+use clowder_proto::chain::{
+    Body, Context, Control as Place, Draft, Flow, FollowUp, Parcel, Plan, Refusal, Stage, Tally, Targets,
+};
 use clowder_proto::link::{Failure, Order, Outcome};
 use clowder_proto::wire::{Member, MemberId};
 
@@ -67,27 +69,23 @@ impl Inner {
         if self.env.chain.is_empty() && via == Via::Tcp {
             return one(self.frame(draft));
         }
-        let planned = random::with(|random| {
-            let mut cx = Context { now, random };
-            match place {
-                Some(place) => self.env.chain.outbound_below(place, &mut cx, draft, to),
-                None => self.env.chain.outbound(&mut cx, draft, to),
-            }
+        let (mut parcel, mut plan) = (Parcel { draft, targets: Targets::All }, Plan::default());
+        let flow = random::with(|random| {
+            self.env.chain.outbound_in_place(place, &mut Context { now, random }, &mut parcel, to, &mut plan)
         });
-        match planned {
-            Err(refusal) => {
+        let is_whole = |parcel: &Parcel| via == Via::Tcp && parcel.targets.indices(to.len()).len() == to.len();
+        match (flow, &mut plan.parcels[..]) {
+            (Err(refusal), _) => {
                 refused(&refusal);
                 one(Err(Failure::Refused))
             }
-            Ok(mut plan) => match &mut plan.parcels[..] {
-                [parcel]
-                    if via == Via::Tcp
-                        && plan.follow_ups.is_empty()
-                        && parcel.targets.indices(to.len()).len() == to.len() =>
-                {
-                    one(self.frame(std::mem::take(&mut parcel.draft)))
-                }
-                _ => match self.legs(&mut plan, to.len(), via) {
+            (Ok(Flow::Pass), []) if is_whole(&parcel) => one(self.frame(parcel.draft)),
+            (Ok(Flow::Taken), [only]) if plan.follow_ups.is_empty() && is_whole(only) => {
+                one(self.frame(std::mem::take(&mut only.draft)))
+            }
+            (Ok(flow), _) => {
+                plan.parcels.extend((flow == Flow::Pass).then_some(parcel));
+                match self.legs(&mut plan, to.len(), via) {
                     Err(failure) => one(Err(failure)),
                     Ok(legs) => Planned::Many(Shipment {
                         inner: Arc::downgrade(self),
@@ -97,8 +95,8 @@ impl Inner {
                         acked,
                         via,
                     }),
-                },
-            },
+                }
+            }
         }
     }
 

@@ -145,6 +145,22 @@ impl Chain {
         self.down(0, cx, Parcel { draft, targets: Targets::All }, targets)
     }
 
+    /// As [`Chain::outbound`] or, with `control`, [`Chain::outbound_below`], but a message that passes all layers is changed
+    /// where it is and not put into `plan`; it comes after what is there.
+    ///
+    /// # Errors
+    /// An interceptor refused it. Nothing is to be sent.
+    pub fn outbound_in_place(
+        &self,
+        control: Option<Control>,
+        cx: &mut Context<'_>,
+        parcel: &mut Parcel,
+        targets: &[MemberId],
+        plan: &mut Plan,
+    ) -> Result<Flow, Refusal> {
+        self.below(control.map_or(0, |control| self.behind(control)), targets, plan).carry(cx, parcel)
+    }
+
     /// As [`Chain::outbound`] for a message of the control plane: only the layers below `control` see it; all do not, if
     /// the chain has no such place.
     ///
@@ -157,9 +173,7 @@ impl Chain {
         draft: Draft,
         targets: &[MemberId],
     ) -> Result<Plan, Refusal> {
-        let place = self.layers.iter().position(|layer| matches!(layer, Layer::Control(other) if *other == control));
-        let at = place.map_or(self.layers.len(), |place| place + 1);
-        self.down(at, cx, Parcel { draft, targets: Targets::All }, targets)
+        self.down(self.behind(control), cx, Parcel { draft, targets: Targets::All }, targets)
     }
 
     /// What is to be sent next, now that what it follows has arrived everywhere.
@@ -180,9 +194,18 @@ impl Chain {
     /// Through the layers from `at` on.
     fn down(&self, at: usize, cx: &mut Context<'_>, mut parcel: Parcel, targets: &[MemberId]) -> Result<Plan, Refusal> {
         let mut plan = Plan::default();
-        let layers = self.layers.get(at..).unwrap_or_default();
-        Below::new(layers, at, targets, &mut plan).pass(cx, &mut parcel)?;
+        self.below(at, targets, &mut plan).pass(cx, &mut parcel)?;
         Ok(plan)
+    }
+
+    fn below<'a>(&'a self, at: usize, targets: &'a [MemberId], plan: &'a mut Plan) -> Below<'a> {
+        Below::new(self.layers.get(at..).unwrap_or_default(), at, targets, plan)
+    }
+
+    /// The place of the first layer that sees what `control` sends.
+    fn behind(&self, control: Control) -> usize {
+        let place = self.layers.iter().position(|layer| matches!(layer, Layer::Control(other) if *other == control));
+        place.map_or(self.layers.len(), |place| place + 1)
     }
 
     /// What comes of a received message: into `sink`.

@@ -116,6 +116,14 @@ impl<'a> Below<'a> {
     /// # Errors
     /// A layer below refused it.
     pub fn pass(&mut self, cx: &mut Context<'_>, parcel: &mut Parcel) -> Result<(), Refusal> {
+        if self.carry(cx, parcel)? == Flow::Pass {
+            self.plan.parcels.push(std::mem::take(parcel));
+        }
+        Ok(())
+    }
+
+    /// Through the layers in its place, as far as it gets.
+    pub(super) fn carry(&mut self, cx: &mut Context<'_>, parcel: &mut Parcel) -> Result<Flow, Refusal> {
         let mut layers = self.layers;
         let mut at = self.at;
         while let Some((layer, rest)) = layers.split_first() {
@@ -123,12 +131,11 @@ impl<'a> Below<'a> {
             if let Layer::Interceptor(interceptor) = layer {
                 let mut below = Below::new(rest, at, self.targets, self.plan);
                 if interceptor.outbound(cx, parcel, &mut below)? == Flow::Taken {
-                    return Ok(());
+                    return Ok(Flow::Taken);
                 }
             }
         }
-        self.plan.parcels.push(std::mem::take(parcel));
-        Ok(())
+        Ok(Flow::Pass)
     }
 
     /// As [`Below::pass`], and when the message has arrived everywhere, `then` follows it to the same targets.
