@@ -29,3 +29,4 @@ pub(crate) mod tls;
 pub(crate) mod udp;
 mod unicast;
 pub(crate) mod waiters;
+mod when;

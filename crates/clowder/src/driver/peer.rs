@@ -30,6 +30,7 @@ use super::refused::Refusals;
 use super::room::Room;
 use super::tls::Tls;
 use super::waiters::{Then, Waiters};
+use super::when::When;
 use crate::transport::SocketOptions;
 
 /// Frames in one system call; the system takes up to 1024.
@@ -96,6 +97,10 @@ struct ConnIo {
     writing: bool,
     /// The connection's task will write soon.
     scheduled: bool,
+    /// It does so behind the callers that are ready now.
+    gathers: bool,
+    /// When the last system call was over.
+    written: Option<Instant>,
     /// The socket takes nothing now; the task waits for it.
     blocked: bool,
     waker: Option<Waker>,
@@ -171,12 +176,14 @@ impl Peer {
         };
         let token = slot.map_or(DETACHED, |slot| Token(u64::from(slot)));
         self.env.metrics.queue_bytes.increment(bytes as f64);
-        state.link.queued(now(), Outgoing { token, frame, acked, order });
+        let now = now();
+        state.link.queued(now, Outgoing { token, frame, acked, order });
         let mut after = After::default();
         self.drain(&mut state, &mut after);
         if after.dirty {
-            let alone = state.link.unfinished() == 1 || !state.link.is_pipelined();
-            state = self.write_or_schedule(state, &mut after, alone);
+            let is_alone = state.link.unfinished() == 1 || !state.link.is_pipelined();
+            let when = When::of(acked, is_alone, now.mono);
+            state = self.write_or_schedule(state, &mut after, when);
         }
         drop(state);
         self.finish(after);
@@ -269,7 +276,7 @@ impl Peer {
         let mut after = After::default();
         self.drain(&mut state, &mut after);
         if after.dirty {
-            state = self.write_or_schedule(state, &mut after, true);
+            state = self.write_or_schedule(state, &mut after, When::Now);
         }
         drop(state);
         self.finish(after);
@@ -350,20 +357,22 @@ impl Peer {
 
 /// Writing.
 impl Peer {
-    /// Write now if `now_is_best` or much has gathered, else let the connection's task write what gathers until it runs.
+    /// Write now if that is best or much has gathered, else let the connection's task write what gathers until it runs.
     fn write_or_schedule<'a>(
         self: &'a Arc<Self>,
         mut state: MutexGuard<'a, State>,
         after: &mut After,
-        now_is_best: bool,
+        when: When,
     ) -> MutexGuard<'a, State> {
-        let wanting = |io: &ConnIo| (io.may_write() || io.is_full()).then(|| (io.id, now_is_best || io.is_full()));
+        let wanting =
+            |io: &ConnIo| (io.may_write() || io.is_full()).then(|| (io.id, when.is_now(io.written) || io.is_full()));
         let conns: Vec<(ConnId, bool)> = state.conns.iter().filter_map(wanting).collect();
         for (id, is_now) in conns {
             if is_now {
                 state = self.write(state, id, after);
             } else if let Some(io) = state.conns.iter_mut().find(|io| io.id == id) {
                 io.scheduled = true;
+                io.gathers = when.gathers();
                 after.wakers.extend(io.waker.take());
             }
         }
@@ -392,7 +401,9 @@ impl Peer {
             drop(socket);
             state = self.lock();
             let Some(io) = state.conns.iter_mut().find(|io| io.id == id) else { return state };
+            let now = now();
             io.writing = false;
+            io.written = Some(now.mono);
             io.offset = offset;
             // What was added meanwhile stands behind what is left.
             batch.append(&mut io.out);
@@ -407,12 +418,12 @@ impl Peer {
                         io.blocked = true;
                         after.wakers.extend(io.waker.take());
                     }
-                    state.link.written(now(), id, count);
+                    state.link.written(now, id, count);
                 }
                 Err(error) => {
                     tracing::debug!(peer = %self.member, %error, "writing failed");
                     self.forget(&mut state, id);
-                    state.link.lost(now(), id, Cause::Lost);
+                    state.link.lost(now, id, Cause::Lost);
                 }
             }
             self.drain(&mut state, after);
@@ -509,7 +520,7 @@ impl Peer {
         }
         if after.dirty {
             // A lane that was not this one may have got something.
-            state = self.write_or_schedule(state, &mut after, true);
+            state = self.write_or_schedule(state, &mut after, When::Now);
         }
         drop(state);
         self.finish(after);
@@ -521,10 +532,14 @@ impl Peer {
         let mut after = After::default();
         let mut state = self.lock();
         while let Some(io) = state.conns.iter_mut().find(|io| io.id == id) {
-            io.scheduled = false;
             if !io.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 io.waker = Some(cx.waker().clone());
             }
+            if std::mem::take(&mut io.gathers) {
+                cx.waker().wake_by_ref();
+                break;
+            }
+            io.scheduled = false;
             let Some(socket) = io.write.clone().filter(|_| io.blocked) else {
                 if (io.out.is_empty() && io.unflushed == 0) || io.writing {
                     break;
@@ -556,6 +571,8 @@ impl ConnIo {
             unflushed: 0,
             writing: false,
             scheduled: false,
+            gathers: false,
+            written: None,
             blocked: false,
             waker,
         }
