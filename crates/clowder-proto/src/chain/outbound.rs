@@ -99,11 +99,13 @@ pub struct Below<'a> {
     at: usize,
     targets: &'a [MemberId],
     plan: &'a mut Plan,
+    /// The message that the interceptor was shown went through all of them, in its place.
+    is_through: bool,
 }
 
 impl<'a> Below<'a> {
     pub(super) fn new(layers: &'a [Layer], at: usize, targets: &'a [MemberId], plan: &'a mut Plan) -> Below<'a> {
-        Below { layers, at, targets, plan }
+        Below { layers, at, targets, plan, is_through: false }
     }
 
     /// The targets of the application's message; [`Targets::One`] is an index into them.
@@ -122,6 +124,16 @@ impl<'a> Below<'a> {
         Ok(())
     }
 
+    /// Give the message that the interceptor was shown to the layers below, in its place, for one that wants to know
+    /// whether they refuse it: what it would do by [`Flow::Pass`], as the last thing that it does to the message.
+    ///
+    /// # Errors
+    /// A layer below refused it.
+    pub fn pass_in_place(&mut self, cx: &mut Context<'_>, parcel: &mut Parcel) -> Result<Flow, Refusal> {
+        self.is_through = self.carry(cx, parcel)? == Flow::Pass;
+        Ok(Flow::Taken)
+    }
+
     /// Through the layers in its place, as far as it gets.
     pub(super) fn carry(&mut self, cx: &mut Context<'_>, parcel: &mut Parcel) -> Result<Flow, Refusal> {
         let mut layers = self.layers;
@@ -131,7 +143,7 @@ impl<'a> Below<'a> {
             if let Layer::Interceptor(interceptor) = layer {
                 let mut below = Below::new(rest, at, self.targets, self.plan);
                 if interceptor.outbound(cx, parcel, &mut below)? == Flow::Taken {
-                    return Ok(Flow::Taken);
+                    return Ok(if below.is_through { Flow::Pass } else { Flow::Taken });
                 }
             }
         }

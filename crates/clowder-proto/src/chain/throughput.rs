@@ -118,14 +118,13 @@ impl Interceptor for Throughput {
         let size = self.size(&parcel.draft);
         let destinations = parcel.targets.indices(below.targets().len()).len() as u64;
         self.first_sent.get_or_init(|| cx.now.mono);
-        if let Err(refusal) = below.pass(cx, parcel) {
+        let flow = below.pass_in_place(cx, parcel).inspect_err(|_| {
             self.errors.fetch_add(1, Relaxed);
-            return Err(refusal);
-        }
+        })?;
         self.sent_bytes.fetch_add(size, Relaxed);
         self.sent_bytes_total.fetch_add(size * destinations, Relaxed);
         self.counted(self.sent.fetch_add(1, Relaxed) + 1, true);
-        Ok(Flow::Taken)
+        Ok(flow)
     }
 
     fn inbound(&self, cx: &mut Context<'_>, arrival: &mut Arrival, _: &mut Above<'_>) -> Result<Flow, Rejection> {

@@ -86,11 +86,6 @@ impl Order {
     }
 }
 
-fn pass_numbered(cx: &mut Context<'_>, one: &mut Parcel, number: i32, below: &mut Below<'_>) -> Result<(), Refusal> {
-    one.draft.body.append(&number.to_be_bytes());
-    below.pass(cx, one)
-}
-
 fn rejection(kind: &'static str) -> Rejection {
     Rejection { interceptor: OrderConfig::NAME, kind, answer: Ack::Failed }
 }
@@ -108,19 +103,20 @@ impl Interceptor for Order {
         let targets = below.targets();
         let indices = parcel.targets.indices(targets.len());
         let targets = &targets[indices.clone()];
-        let numbers = self.outgoing.next(cx.now.mono, targets);
-        let passed = match numbers[..] {
-            [number] => {
-                parcel.targets = Targets::One(indices.start);
-                pass_numbered(cx, parcel, number, below)
-            }
-            _ => indices.zip(&numbers).try_for_each(|(index, number)| {
-                let mut one = Parcel { draft: parcel.draft.clone(), targets: Targets::One(index) };
-                pass_numbered(cx, &mut one, *number, below)
-            }),
-        };
         // Nothing of a refused one is sent: a gap would make every receiver wait.
-        passed.inspect_err(|_| self.outgoing.take_back(targets, &numbers))?;
+        if let [target] = targets {
+            let number = self.outgoing.next_of(cx.now.mono, target);
+            parcel.targets = Targets::One(indices.start);
+            parcel.draft.body.append(&number.to_be_bytes());
+            return below.pass_in_place(cx, parcel).inspect_err(|_| self.outgoing.take_back(targets, &[number]));
+        }
+        let numbers = self.outgoing.next(cx.now.mono, targets);
+        let mut passes = indices.zip(&numbers).map(|(index, number)| {
+            let mut one = Parcel { draft: parcel.draft.clone(), targets: Targets::One(index) };
+            one.draft.body.append(&number.to_be_bytes());
+            below.pass(cx, &mut one)
+        });
+        passes.try_for_each(|passed| passed.inspect_err(|_| self.outgoing.take_back(targets, &numbers)))?;
         Ok(Flow::Taken)
     }
 

@@ -4,7 +4,6 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use smallvec::SmallVec;
 
 use crate::chain::held::lock;
 use crate::wire::MemberId;
@@ -28,23 +27,29 @@ impl Outgoing {
     }
 
     /// The next number for each of `targets`.
-    pub(super) fn next(&self, now: Instant, targets: &[MemberId]) -> SmallVec<[i32; 4]> {
+    pub(super) fn next(&self, now: Instant, targets: &[MemberId]) -> Vec<i32> {
         let mut counters = lock(&self.counters);
-        let mut next = |target: &MemberId| {
-            if let Some(counter) = counters.get_mut(target) {
-                // Behind the greatest number comes the least, as in Tomcat.
-                counter.last = counter.last.wrapping_add(1);
-                counter.used = now;
-                return counter.last;
-            }
-            if counters.len() >= self.members_max {
-                let silent = counters.iter().min_by_key(|(_, counter)| counter.used).map(|(id, _)| id.clone());
-                silent.and_then(|silent| counters.remove(&silent));
-            }
-            counters.insert(target.clone(), Counter { last: 1, used: now });
-            1
-        };
-        targets.iter().map(&mut next).collect()
+        targets.iter().map(|target| self.count(&mut counters, now, target)).collect()
+    }
+
+    /// The next number for one target.
+    pub(super) fn next_of(&self, now: Instant, target: &MemberId) -> i32 {
+        self.count(&mut lock(&self.counters), now, target)
+    }
+
+    fn count(&self, counters: &mut HashMap<MemberId, Counter>, now: Instant, target: &MemberId) -> i32 {
+        if let Some(counter) = counters.get_mut(target) {
+            // Behind the greatest number comes the least, as in Tomcat.
+            counter.last = counter.last.wrapping_add(1);
+            counter.used = now;
+            return counter.last;
+        }
+        if counters.len() >= self.members_max {
+            let silent = counters.iter().min_by_key(|(_, counter)| counter.used).map(|(id, _)| id.clone());
+            silent.and_then(|silent| counters.remove(&silent));
+        }
+        counters.insert(target.clone(), Counter { last: 1, used: now });
+        1
     }
 
     /// The numbers were not used. Those behind which others were given already stay unused.

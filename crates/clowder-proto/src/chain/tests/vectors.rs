@@ -57,9 +57,9 @@ pub(in super::super) fn sent(
     let mut fill = |bytes: &mut [u8]| bytes.fill_with(|| *source.next().expect("random bytes"));
     let mut cx = Context { now, random: &mut fill };
     let mut parcel = Parcel { draft, targets: Targets::All };
-    let flow = interceptor.outbound(&mut cx, &mut parcel, &mut Below::new(&[], 0, &[], &mut plan))?;
-    if flow == Flow::Pass {
-        plan.parcels.push(parcel);
+    let _flow = interceptor.outbound(&mut cx, &mut parcel, &mut Below::new(&[], 0, &[], &mut plan))?;
+    if plan.parcels.is_empty() {
+        plan.parcels.push(parcel); // it was changed where it is
     }
     assert_eq!(plan.parcels.len(), 1);
     Ok(plan.parcels.remove(0).draft)
