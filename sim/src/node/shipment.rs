@@ -87,10 +87,7 @@ impl Process {
         let bytes = id.0[..].try_into().expect("16 bytes");
         let draft = Draft { options, timestamp: turn.now.wall_ms(), id: bytes, body: Body::from(body) };
         let ids: Vec<MemberId> = to.iter().map(|member| member.id.clone()).collect();
-        let plan = self.with_chain(turn, |chain, cx| match place {
-            Some(place) => chain.outbound_below(place, cx, draft, &ids),
-            None => chain.outbound(cx, draft, &ids),
-        });
+        let plan = self.with_chain(turn, |chain, cx| chain.outbound(place, cx, draft, &ids));
         let order = plan.as_ref().map_or(order, |plan| plan.order(order));
         let gathered = Message { to: to.to_vec(), tally: Tally::new(to.len()), acked, order, then };
         self.messages.insert(message, gathered);

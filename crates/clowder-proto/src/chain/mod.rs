@@ -137,16 +137,23 @@ impl Chain {
         self.shares_ids
     }
 
-    /// What is to be sent for a message of the application to `targets`.
+    /// What is to be sent for a message to `targets`: of the application, or with `control` of that part of the control
+    /// plane; then only the layers below it see it, and none does if the chain has no such place.
     ///
     /// # Errors
     /// An interceptor refused it. Nothing is to be sent.
-    pub fn outbound(&self, cx: &mut Context<'_>, draft: Draft, targets: &[MemberId]) -> Result<Plan, Refusal> {
-        self.down(0, cx, Parcel { draft, targets: Targets::All }, targets)
+    pub fn outbound(
+        &self,
+        control: Option<Control>,
+        cx: &mut Context<'_>,
+        draft: Draft,
+        targets: &[MemberId],
+    ) -> Result<Plan, Refusal> {
+        self.down(self.entry(control), cx, Parcel { draft, targets: Targets::All }, targets)
     }
 
-    /// As [`Chain::outbound`] or, with `control`, [`Chain::outbound_below`], but a message that passes all layers is changed
-    /// where it is and not put into `plan`; it comes after what is there.
+    /// As [`Chain::outbound`], but a message that passes all layers is changed where it is and not put into `plan`; it
+    /// comes after what is there.
     ///
     /// # Errors
     /// An interceptor refused it. Nothing is to be sent.
@@ -158,22 +165,7 @@ impl Chain {
         targets: &[MemberId],
         plan: &mut Plan,
     ) -> Result<Flow, Refusal> {
-        self.below(control.map_or(0, |control| self.behind(control)), targets, plan).carry(cx, parcel)
-    }
-
-    /// As [`Chain::outbound`] for a message of the control plane: only the layers below `control` see it; all do not, if
-    /// the chain has no such place.
-    ///
-    /// # Errors
-    /// An interceptor refused it. Nothing is to be sent.
-    pub fn outbound_below(
-        &self,
-        control: Control,
-        cx: &mut Context<'_>,
-        draft: Draft,
-        targets: &[MemberId],
-    ) -> Result<Plan, Refusal> {
-        self.down(self.behind(control), cx, Parcel { draft, targets: Targets::All }, targets)
+        self.below(self.entry(control), targets, plan).carry(cx, parcel)
     }
 
     /// What is to be sent next, now that what it follows has arrived everywhere.
@@ -202,8 +194,9 @@ impl Chain {
         Below::new(self.layers.get(at..).unwrap_or_default(), at, targets, plan)
     }
 
-    /// The place of the first layer that sees what `control` sends.
-    fn behind(&self, control: Control) -> usize {
+    /// The place of the first layer that sees a message.
+    fn entry(&self, control: Option<Control>) -> usize {
+        let Some(control) = control else { return 0 };
         let place = self.layers.iter().position(|layer| matches!(layer, Layer::Control(other) if *other == control));
         place.map_or(self.layers.len(), |place| place + 1)
     }

@@ -85,7 +85,7 @@ fn bodies(plan: &Plan) -> Vec<(Targets, String)> {
 #[test]
 fn down_goes_through_every_layer_and_up_back_again() {
     let chain = chain(vec![letter(b'a'), Layer::Control(Control::Static), letter(b'b')]);
-    let plan = with(|cx| chain.outbound(cx, draft("x"), &[member(1).id])).unwrap();
+    let plan = with(|cx| chain.outbound(None, cx, draft("x"), &[member(1).id])).unwrap();
     assert_eq!(bodies(&plan), [(Targets::All, "xab".to_owned())]);
     let mut sink = Sink::default();
     let message = plan.parcels[0].draft.clone().into_message(member(2));
@@ -108,7 +108,7 @@ fn what_is_rejected_goes_no_further_and_names_its_sender() {
 #[test]
 fn what_one_layer_makes_for_one_member_no_other_member_sees() {
     let chain = chain(vec![Layer::Interceptor(Arc::new(Each)), letter(b'z')]);
-    let plan = with(|cx| chain.outbound(cx, draft("x"), &[member(1).id, member(2).id])).unwrap();
+    let plan = with(|cx| chain.outbound(None, cx, draft("x"), &[member(1).id, member(2).id])).unwrap();
     let expected = [(Targets::One(0), "x0z".to_owned()), (Targets::One(1), "x1z".to_owned())];
     assert_eq!(bodies(&plan), expected);
 }
@@ -117,7 +117,7 @@ fn what_one_layer_makes_for_one_member_no_other_member_sees() {
 fn a_follow_up_names_what_it_follows_and_passes_the_layers_below() {
     let targets = [member(1).id, member(2).id];
     let chain = chain(vec![letter(b'a'), Layer::Interceptor(Arc::new(Each)), letter(b'z')]);
-    let plan = with(|cx| chain.outbound(cx, draft("x"), &targets)).unwrap();
+    let plan = with(|cx| chain.outbound(None, cx, draft("x"), &targets)).unwrap();
     let after: Vec<_> = plan.follow_ups.iter().map(|follow_up| follow_up.after.clone()).collect();
     assert_eq!(after, [0..1, 1..2]);
     let next = with(|cx| chain.follow_up(cx, plan.follow_ups[1].clone(), &targets)).unwrap();
@@ -128,7 +128,7 @@ fn a_follow_up_names_what_it_follows_and_passes_the_layers_below() {
 fn a_message_of_the_control_plane_leaves_and_enters_at_its_place() {
     let chain = chain(vec![letter(b'a'), Layer::Control(Control::Static), letter(b'b')]);
     let start = "Local StaticMember Notification Data";
-    let plan = with(|cx| chain.outbound_below(Control::Static, cx, draft(start), &[member(1).id])).unwrap();
+    let plan = with(|cx| chain.outbound(Some(Control::Static), cx, draft(start), &[member(1).id])).unwrap();
     assert_eq!(bodies(&plan), [(Targets::All, format!("{start}b"))]);
     let mut sink = Sink::default();
     let message = plan.parcels[0].draft.clone().into_message(member(2));
@@ -136,7 +136,7 @@ fn a_message_of_the_control_plane_leaves_and_enters_at_its_place() {
     assert!(sink.arrivals.is_empty() && sink.rejections.is_empty());
     assert!(matches!(&sink.controls[..], [(Control::Static, _)]));
     // Without such a place nothing is done to it.
-    let plan = with(|cx| chain.outbound_below(Control::Ping, cx, draft("p"), &[member(1).id])).unwrap();
+    let plan = with(|cx| chain.outbound(Some(Control::Ping), cx, draft("p"), &[member(1).id])).unwrap();
     assert_eq!(bodies(&plan), [(Targets::All, "p".to_owned())]);
 }
 

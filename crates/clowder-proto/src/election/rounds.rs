@@ -9,8 +9,11 @@ use super::{
 };
 use crate::wire::{Member, MemberId, options};
 
-/// What one of these says is said once: it is acknowledged when it was handled, not when it was received, as a layer
-/// above may still refuse it, and nobody would notice.
+/// A confirmation is acknowledged when it was handled, not when it was received: a layer above may still refuse it, and
+/// nobody would notice.
+///
+/// Differs from Tomcat: there it is acknowledged on receipt, as every message of a coordinator.
+/// Test: a_confirmation_that_did_not_arrive_is_sent_again.
 const CONFIRMATION_OPTIONS: i32 = options::USE_ACK | options::SYNCHRONIZED_ACK;
 
 impl Election {

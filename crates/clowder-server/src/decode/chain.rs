@@ -138,6 +138,6 @@ fn sealed(chain: &Chain, iv: &Bytes, inside: &Bytes) -> Result<Vec<u8>, Malforme
     let mut random = |bytes: &mut [u8]| bytes.iter_mut().zip(&mut given).for_each(|(byte, given)| *byte = given);
     let mut cx = Context { now: now(), random: &mut random };
     let draft = Draft { options: 0, timestamp: 0, id: [0; 16], body: Body::from(inside.clone()) };
-    let plan = chain.outbound(&mut cx, draft, &[sender().id]).map_err(|refusal| Malformed::new(refusal, 0))?;
+    let plan = chain.outbound(None, &mut cx, draft, &[sender().id]).map_err(|refusal| Malformed::new(refusal, 0))?;
     Ok(plan.parcels.into_iter().flat_map(|parcel| parcel.draft.body.into_bytes()).collect())
 }

@@ -503,11 +503,7 @@ impl Task {
         let draft = Draft { options, timestamp, id, body: Body::from(body) };
         let plan = random::with(|random| {
             let mut cx = Context { now: now(), random };
-            let to = std::slice::from_ref(to);
-            match place {
-                Some(place) => self.chain.outbound_below(place, &mut cx, draft, to),
-                None => self.chain.outbound(&mut cx, draft, to),
-            }
+            self.chain.outbound(place, &mut cx, draft, std::slice::from_ref(to))
         });
         match plan {
             Ok(plan) => plan.parcels.into_iter().map(|it| it.draft.into_message(from.clone()).encode_frame()).collect(),

@@ -256,6 +256,7 @@ fn a_message_over_its_limit_is_rejected() {
 fn a_body_of_too_many_pieces_is_not_sent() {
     let node = node(|config| (config.max_size, config.pieces_max) = (1, 100));
     assert_eq!(node.send(draft(0, 1, vec![0; 100]), &[member(2)]).parcels.len(), 100);
-    let refused = node.with(|chain, cx| chain.outbound(cx, draft(0, 1, vec![0; 101]), &[member(2).id])).unwrap_err();
+    let refused =
+        node.with(|chain, cx| chain.outbound(None, cx, draft(0, 1, vec![0; 101]), &[member(2).id])).unwrap_err();
     assert!(refused.reason.contains("raise maxSize"), "{refused}");
 }

@@ -69,7 +69,7 @@ impl Node {
 
     pub(in crate::chain) fn send(&self, draft: Draft, targets: &[Member]) -> Plan {
         let targets: Vec<_> = targets.iter().map(|target| target.id.clone()).collect();
-        self.with(|chain, cx| chain.outbound(cx, draft, &targets)).expect("not refused")
+        self.with(|chain, cx| chain.outbound(None, cx, draft, &targets)).expect("not refused")
     }
 
     pub(in crate::chain) fn receive(&self, message: Message) -> Sink {

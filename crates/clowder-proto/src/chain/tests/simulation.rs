@@ -201,7 +201,7 @@ impl Net {
         let draft = Draft { options: 6, timestamp, id, body: Body::from(body(sent)) };
         self.wanted.insert(sent, targets.clone());
         let ids: Vec<_> = targets.iter().map(|target| member(*target).id).collect();
-        let plan = self.with(from, |chain, cx| chain.outbound(cx, draft, &ids)).expect("not refused");
+        let plan = self.with(from, |chain, cx| chain.outbound(None, cx, draft, &ids)).expect("not refused");
         self.ship(sent, targets, plan);
     }
 

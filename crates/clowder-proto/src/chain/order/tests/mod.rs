@@ -204,7 +204,7 @@ fn a_refused_message_uses_up_no_numbers() {
     let refuses = LayerConfig::Custom(Arc::new(RefusesSecond));
     let node = Node::new(vec![LayerConfig::named("order").unwrap(), refuses]);
     let targets = [member(1).id, member(2).id];
-    assert!(node.with(|chain, cx| chain.outbound(cx, draft(0, 1, "x"), &targets)).is_err());
+    assert!(node.with(|chain, cx| chain.outbound(None, cx, draft(0, 1, "x"), &targets)).is_err());
     assert_eq!(sent(&node.send(draft(0, 1, ""), &[member(1)])), [&[0, 0, 0, 1][..]]);
 }
 
