@@ -13,6 +13,9 @@ pub struct ElectionConfig {
     /// Pause before the member that ranks first tries again to bring view and membership together. Default 5 s,
     /// Tomcat's channel heartbeat.
     pub check_interval: Duration,
+    /// Tomcats are told of the view again after that long, and again: one may have lost it without any other member's
+    /// notice. Default 30 s; a message of some hundred bytes to each.
+    pub remind_interval: Duration,
     /// Time for finding out whether a stranger in a message lives; after it, it does not. Tomcat waits 15 s for each,
     /// one after the other. Default 3 s for all at once.
     pub reach_timeout: Duration,
@@ -29,6 +32,7 @@ impl Default for ElectionConfig {
         ElectionConfig {
             election_timeout: Duration::from_secs(15),
             check_interval: Duration::from_secs(5),
+            remind_interval: Duration::from_secs(30),
             reach_timeout: Duration::from_secs(3),
             strangers_max: 64,
             limits: Limits::default(),

@@ -116,11 +116,11 @@ impl Election {
         if self.owed.again.is_some_and(|again| again <= now) {
             self.confirm_again();
         }
+        if self.remind_at.take_if(|at| *at <= now).is_some() && self.reminds() {
+            self.remind();
+        }
         match self.phase {
-            Phase::Waiting { until } if until <= now => {
-                self.phase = Phase::Idle;
-                self.elect(now, true);
-            }
+            Phase::Waiting { until } if until <= now => self.waited(now),
             Phase::Running { until, .. } if until <= now => self.ran_out(now),
             _ => {}
         }
@@ -129,7 +129,7 @@ impl Election {
     /// Every input ends here.
     fn finish(&mut self, now: Instant) {
         if self.is_settled() {
-            self.phase = Phase::Idle;
+            (self.phase, self.fruitless) = (Phase::Idle, 0);
         } else if self.started && matches!(self.phase, Phase::Idle) {
             self.wait(now);
         }
@@ -137,7 +137,9 @@ impl Election {
             Phase::Idle => None,
             Phase::Waiting { until } | Phase::Running { until, .. } => Some(until),
         };
-        let times = [phase, self.strangers.deadline(), self.relay.deadline(), self.owed.again];
+        let at = self.remind_at.unwrap_or(now + self.config.remind_interval);
+        self.remind_at = self.reminds().then_some(at);
+        let times = [phase, self.strangers.deadline(), self.relay.deadline(), self.owed.again, self.remind_at];
         self.due = times.into_iter().flatten().min();
         self.check_invariants();
     }

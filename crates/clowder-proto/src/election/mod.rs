@@ -17,6 +17,7 @@
 //! members; while view and membership differ there is a deadline; what peers send is held in bounded memory.
 
 mod config;
+mod confirmation;
 mod coordinator;
 mod inputs;
 mod out;
@@ -42,8 +43,6 @@ use crate::wire::{Member, MemberId};
 use relay::Relay;
 use strangers::Strangers;
 
-/// Lists that this node was asked to agree to.
-const PROPOSALS_MAX: usize = 8;
 /// Tokens that wait for strangers to be looked at.
 const MERGES_MAX: usize = 8;
 
@@ -60,14 +59,15 @@ pub struct Election {
     members: Roll,
     view: Option<AgreedView>,
     phase: Phase,
-    /// Lists that leaders asked this node to agree to, or that were agreed before, the newest last: a confirmation may be
-    /// lost, or overwritten by that of a leader that is gone.
-    proposals: VecDeque<AgreedView>,
+    /// Elections without a result since view and membership were the same.
+    fruitless: usize,
     strangers: Strangers,
     /// Tokens that wait for strangers to be looked at.
     merges: VecDeque<Merge>,
     relay: Relay,
     owed: Owed,
+    /// When Tomcats are told of the view again.
+    remind_at: Option<Instant>,
     /// The random part of ids, and how many were made.
     random: [u8; 16],
     elections: u32,
@@ -93,7 +93,7 @@ struct Merge {
     dead: BTreeSet<MemberId>,
 }
 
-/// Who has not acknowledged the confirmation of the current view, which this node led to. Members of the view, also if
+/// Who has not acknowledged the confirmation of the current view, which this node sent. Members of the view, also if
 /// they are gone at the moment: they may come back and be none the wiser.
 #[derive(Debug, Default)]
 struct Owed {
@@ -116,9 +116,10 @@ impl Election {
             members: Roll::new(),
             view: None,
             phase: Phase::Idle,
-            proposals: VecDeque::new(),
+            fruitless: 0,
             merges: VecDeque::new(),
             owed: Owed::default(),
+            remind_at: None,
             out: VecDeque::new(),
             due: None,
         }
@@ -177,7 +178,6 @@ impl Election {
             "view and membership differ, and nothing will happen"
         );
         debug_assert!(self.merges.len() <= MERGES_MAX, "more tokens wait than MERGES_MAX");
-        debug_assert!(self.proposals.len() <= PROPOSALS_MAX, "more lists than PROPOSALS_MAX");
         debug_assert!(self.strangers.len() <= self.config.strangers_max, "more strangers than strangers_max");
         self.relay.check_invariants();
     }

@@ -26,6 +26,12 @@ pub enum ElectionOut {
     Reach(Member),
     /// This is the view now.
     View(AgreedView),
+    /// The member that ranks first elects nobody, so this node confirmed the list of members in its place; a Tomcat whose
+    /// token was lost does not elect until it is started anew. Worth a warning.
+    StoodIn {
+        /// Whom the list makes the leader.
+        leader: MemberId,
+    },
     /// A message was refused: count it, log it at a bounded rate.
     Dropped {
         /// Its sender.

@@ -3,18 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::relay::push_bounded;
-use super::{
-    AgreedView, Election, ElectionKind, ElectionMessage, ElectionOut, PROPOSALS_MAX, Phase, Roll, ViewId, same,
-};
-use crate::wire::{Member, MemberId, options};
-
-/// A confirmation is acknowledged when it was handled, not when it was received: a layer above may still refuse it, and
-/// nobody would notice.
-///
-/// Differs from Tomcat: there it is acknowledged on receipt, as every message of a coordinator.
-/// Test: a_confirmation_that_did_not_arrive_is_sent_again.
-const CONFIRMATION_OPTIONS: i32 = options::USE_ACK | options::SYNCHRONIZED_ACK;
+use super::{Election, ElectionKind, ElectionMessage, Phase, Roll, ViewId, same};
+use crate::wire::{Member, MemberId};
 
 impl Election {
     /// Bring view and membership together, if they differ and nothing is under way. `force`: also if another member
@@ -41,7 +31,7 @@ impl Election {
         }
     }
 
-    fn next_id(&mut self) -> ViewId {
+    pub(super) fn next_id(&mut self) -> ViewId {
         self.elections = self.elections.wrapping_add(1);
         ViewId::new(self.random, self.elections)
     }
@@ -77,27 +67,20 @@ impl Election {
     /// Differs from Tomcat: there a lost token stops the elections of its source for ever.
     /// Test: an_election_without_a_result_starts_again_with_a_new_id.
     pub(super) fn ran_out(&mut self, now: Instant) {
-        self.phase = Phase::Idle;
-        if !self.ranks_first() {
-            self.adopt();
-        }
-        if self.members.is_empty() || self.is_settled() {
-            self.elect(now, true);
-        } else {
-            self.begin_round(now, true);
-        }
+        self.fruitless += 1;
+        self.waited(now);
     }
 
-    /// The member that ranks first is a Tomcat, and has not answered to a token that named it as the leader. It will
-    /// not: it drops them. If its own token was here, or its view was agreed before, its confirmation was lost.
-    fn adopt(&mut self) {
-        let leader = self.members.values().next();
-        if leader.is_some_and(Member::is_clowder) {
-            return; // it answers
-        }
-        let fits = |proposal: &&AgreedView| proposal.members.iter().map(|member| &member.id).eq(self.ids());
-        if let Some(AgreedView { id: Some(id), members }) = self.proposals.iter().rev().find(fits).cloned() {
-            self.publish(id, members);
+    /// Nobody has acted. A Clowder node that ranks first is asked to; a Tomcat does not answer, but others may have the
+    /// view that it confirmed, so the token goes by all of them.
+    pub(super) fn waited(&mut self, now: Instant) {
+        self.phase = Phase::Idle;
+        if self.members.is_empty() || self.is_settled() {
+            self.elect(now, true);
+        } else if self.leader_is_silent() && self.fruitless > self.deputies() {
+            self.stand_in();
+        } else {
+            self.begin_round(now, self.fruitless > 0 || self.leader_is_silent());
         }
     }
 
@@ -138,7 +121,7 @@ impl Election {
             members.clone_from(&merged);
         }
         message.members = merged.into_values().collect();
-        if agreed { self.confirm(message) } else { self.pass_on(now, message, false) }
+        if agreed { self.confirm(message.id, message.members) } else { self.pass_on(now, message, false) }
     }
 
     /// A token of another. `waited`: it was held because it came again.
@@ -161,40 +144,11 @@ impl Election {
         }
         let merged = self.merged(&message, dead);
         message.members = merged.into_values().collect();
-        if message.members.first() == Some(&message.source) {
-            self.propose(AgreedView { id: Some(message.id), members: message.members.clone() });
-        } else if !waited && !self.relay.knows(&message) {
+        let of_leader = message.members.first() == Some(&message.source);
+        if !of_leader && !waited && !self.relay.knows(&message) {
             self.vouch(&message);
         }
         self.pass_on(now, message, waited);
-    }
-
-    /// Somebody asks a Tomcat to lead, which does not answer, for a view that this node has.
-    ///
-    /// Differs from Tomcat: there a member that missed a confirmation keeps its old view. Here it gets it from whoever
-    /// has it. Test: who_missed_the_view_of_a_tomcat_gets_it_from_another_member.
-    fn vouch(&mut self, message: &ElectionMessage) {
-        let Some(AgreedView { id: Some(id), members }) = &self.view else { return };
-        // What others say of a member has Tomcat's fields only: its own record counts.
-        let first = members.first().map(|member| &member.id);
-        let answers = first
-            .is_some_and(|first| *first == self.local.id || self.members.get(first).is_some_and(Member::is_clowder));
-        if !answers && self.is_settled() && *members == message.members {
-            let confirmation = ElectionMessage {
-                leader: members[0].clone(),
-                source: members[0].clone(),
-                members: members.clone(),
-                id: *id,
-                kind: ElectionKind::Confirmation,
-            };
-            let (to, token) = (vec![message.source.clone()], self.relay.token());
-            self.out.push_back(ElectionOut::Send {
-                to,
-                options: CONFIRMATION_OPTIONS,
-                body: confirmation.told(),
-                token,
-            });
-        }
     }
 
     /// A member waits for this node to lead.
@@ -220,95 +174,6 @@ impl Election {
         if matches!(self.phase, Phase::Running { id, .. } if id == lost) {
             self.wait(now);
         }
-    }
-
-    /// This node leads: the list is the view.
-    fn confirm(&mut self, mut message: ElectionMessage) {
-        message.kind = ElectionKind::Confirmation;
-        message.leader = self.local.clone();
-        self.phase = Phase::Idle;
-        self.publish(message.id, message.members.clone());
-        self.owed.members = message.members.iter().map(|member| member.id.clone()).collect();
-        self.owed.members.remove(&self.local.id);
-        let to = message.members.iter().filter(|member| member.id != self.local.id).cloned().collect();
-        self.send_confirmation(to, &message);
-    }
-
-    /// To those who have not acknowledged it, and are members now.
-    ///
-    /// Differs from Tomcat: there it is sent once, and a member that misses it keeps its old view.
-    /// Test: a_confirmation_that_did_not_arrive_is_sent_again.
-    pub(super) fn confirm_again(&mut self) {
-        self.owed.again = None;
-        let to: Vec<Member> = self.owed.members.iter().filter_map(|id| self.members.get(id)).cloned().collect();
-        if let Some(AgreedView { id: Some(id), members }) = self.view.clone()
-            && self.leads()
-        {
-            let (leader, source) = (self.local.clone(), self.local.clone());
-            self.send_confirmation(
-                to,
-                &ElectionMessage { leader, source, members, id, kind: ElectionKind::Confirmation },
-            );
-        }
-    }
-
-    fn send_confirmation(&mut self, to: Vec<Member>, message: &ElectionMessage) {
-        if to.is_empty() {
-            return;
-        }
-        let token = self.relay.token();
-        self.owed.token = Some(token);
-        self.out.push_back(ElectionOut::Send { to, options: CONFIRMATION_OPTIONS, body: message.told(), token });
-    }
-
-    fn owe_nothing(&mut self) {
-        (self.owed.token, self.owed.again) = (None, None);
-        self.owed.members.clear();
-    }
-
-    /// A leader's word.
-    ///
-    /// Tomcat: `handleViewConf`: accepted from anybody, unless the view has its id already. Differs from Tomcat: a view
-    /// without this node is not its view, and one of an earlier election of the same node came late; a Tomcat that
-    /// gets a copy of its token confirms it twice, and the second list counts if it is the membership. Tests:
-    /// a_view_without_us_is_not_ours, a_confirmation_that_was_overtaken_is_late,
-    /// a_list_that_was_confirmed_twice_counts_if_it_is_the_membership.
-    pub(super) fn confirmed(&mut self, now: Instant, message: ElectionMessage) {
-        let mut members = message.members;
-        members.sort_by(|a, b| a.id.cmp(&b.id));
-        members.dedup();
-        let current = self.view.as_ref().and_then(|view| view.id);
-        let late = current.is_some_and(|current| message.id.is_before(current));
-        if late || !members.contains(&self.local) {
-            return;
-        }
-        if current == Some(message.id) && !members.iter().map(|member| &member.id).eq(self.ids()) {
-            return self.propose(AgreedView { id: current, members });
-        }
-        if self.view.as_ref().is_some_and(|view| view.id == Some(message.id) && view.members == members) {
-            return;
-        }
-        if let Some(view) = self.view.take().filter(|view| view.members.len() > 1) {
-            self.propose(view);
-        }
-        let leader = members.first().map(|member| member.id.clone());
-        self.publish(message.id, members);
-        if matches!(self.phase, Phase::Running { id, .. } if id == message.id || leader < Some(self.local.id.clone())) {
-            self.wait(now);
-        }
-    }
-
-    fn propose(&mut self, list: AgreedView) {
-        self.proposals.retain(|known| known.id != list.id);
-        push_bounded(&mut self.proposals, list, PROPOSALS_MAX);
-    }
-
-    fn publish(&mut self, id: ViewId, members: Vec<Member>) {
-        self.owe_nothing();
-        self.relay.settled(id);
-        let view = AgreedView { id: Some(id), members };
-        self.view = Some(view.clone());
-        self.out.push_back(ElectionOut::View(view));
     }
 }
 

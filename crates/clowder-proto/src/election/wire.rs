@@ -43,6 +43,11 @@ impl ViewId {
         ViewId(id)
     }
 
+    /// Made by the node whose ids have this random part.
+    pub(super) fn is_of(self, random: [u8; 16]) -> bool {
+        self.0[..12] == ViewId::new(random, 0).0[..12]
+    }
+
     /// Of an earlier election of the same node.
     pub(super) fn is_before(self, other: ViewId) -> bool {
         self.0[..12] == other.0[..12] && self.0 < other.0

@@ -121,6 +121,12 @@ impl Task {
                 ElectionOut::Send { to, options, body, token } => self.send(to, options, body, token),
                 ElectionOut::Reach(member) => self.reach(&member),
                 ElectionOut::View(view) => self.agree(Leadership::of(view)),
+                ElectionOut::StoodIn { leader } => tracing::warn!(
+                    %leader,
+                    "the member that ranks first elects nobody, as a Tomcat whose token was lost: this node confirmed it \
+                     as the leader in its place; until that Tomcat is started anew, every change of the members takes \
+                     half a minute to be agreed on"
+                ),
                 ElectionOut::Dropped { from, cause } => {
                     tracing::debug!(%from, %cause, "a message of a coordinator cannot be read");
                     let kind = wire_label(&cause.kind);

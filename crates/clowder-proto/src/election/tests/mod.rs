@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::Now;
-use crate::wire::{Capabilities, Limits, WireError};
+use crate::wire::{Capabilities, Limits, MemberId, WireError};
 
 pub(super) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -89,20 +89,26 @@ pub(super) struct World {
     pub(super) sent: Vec<Sent>,
     pub(super) reaches: Vec<Member>,
     pub(super) views: Vec<AgreedView>,
+    pub(super) stood_in_for: Vec<MemberId>,
     pub(super) dropped: Vec<WireError>,
 }
 
 impl World {
     pub(super) fn of(local: Member, config: ElectionConfig) -> World {
         let election = Election::new(config, local);
-        let (sent, reaches, views, dropped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        World { election, now: start(), sent, reaches, views, dropped }
+        let (sent, reaches, views) = (Vec::new(), Vec::new(), Vec::new());
+        World { election, now: start(), sent, reaches, views, stood_in_for: Vec::new(), dropped: Vec::new() }
+    }
+
+    /// Started, among Tomcats.
+    pub(super) fn new(local: u8, others: &[u8]) -> World {
+        World::among(member(local), &members(others))
     }
 
     /// Started, with these others.
-    pub(super) fn new(local: u8, others: &[u8]) -> World {
-        let mut world = World::of(member(local), ElectionConfig { seed: 7, ..ElectionConfig::default() });
-        world.see(others);
+    pub(super) fn among(local: Member, others: &[Member]) -> World {
+        let mut world = World::of(local, ElectionConfig { seed: 7, ..ElectionConfig::default() });
+        world.tell(|election, now| election.view_changed(now, others));
         world.tell(|election, now| election.started(now));
         world
     }
@@ -136,6 +142,7 @@ impl World {
                 }
                 ElectionOut::Reach(member) => self.reaches.push(member),
                 ElectionOut::View(view) => self.views.push(view),
+                ElectionOut::StoodIn { leader } => self.stood_in_for.push(leader),
                 ElectionOut::Dropped { cause, .. } => self.dropped.push(cause),
             }
         }
@@ -181,7 +188,13 @@ impl World {
         assert!(self.sent.is_empty(), "nothing is sent: {:?}", self.sent);
         assert!(self.views.is_empty(), "no view: {:?}", self.views);
         assert!(self.reaches.is_empty(), "nobody is looked at: {:?}", self.reaches);
+        assert!(self.stood_in_for.is_empty(), "nobody is stood in for: {:?}", self.stood_in_for);
         assert!(self.dropped.is_empty(), "nothing is refused: {:?}", self.dropped);
+    }
+
+    /// Nothing is to be done but to tell Tomcats of the view again.
+    pub(super) fn assert_settled(&self) {
+        assert_eq!(self.election.deadline(), self.election.remind_at);
     }
 
     /// Time passes, and every deadline on the way is kept.

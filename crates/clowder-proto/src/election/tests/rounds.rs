@@ -168,7 +168,7 @@ fn an_election_whose_member_leaves_starts_again_at_once() {
 
 #[test]
 fn a_confirmation_that_did_not_arrive_is_sent_again() {
-    let mut world = World::new(1, &[2, 3]);
+    let mut world = World::among(clowder(1), &[clowder(2), clowder(3)]);
     let first = world.take_sent();
     world.hear(&first.message);
     let confirmed = world.take_sent();
