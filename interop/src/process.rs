@@ -127,6 +127,11 @@ impl Process {
         self.signal("-HUP")
     }
 
+    /// SIGSTOP: it stands still, and what comes to it waits.
+    pub fn pause(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
     fn signal(&self, signal: &str) -> Result<()> {
         let status = Command::new("kill").arg(signal).arg(self.id().to_string()).status()?;
         anyhow::ensure!(status.success(), "kill {signal} {} ({})", self.id(), self.name);

@@ -92,3 +92,24 @@ fn a_clowder_node_that_joins_last_and_ranks_first_takes_over_from_a_tomcat() -> 
 fn a_tomcat_that_joins_last_and_ranks_first_takes_over_from_a_clowder_node() -> Result<()> {
     survives("tcc", &[1, 2, 0])
 }
+
+/// The Tomcat's token goes to a node that never passes it on: by itself, it would not elect again.
+#[test]
+fn a_tomcat_that_waits_for_its_lost_token_is_stood_in_for() -> Result<()> {
+    skip_unless!(clowder_interop::java::available());
+    let mut seats = Seats::reserve(3)?;
+    seats.0.sort_by_key(|seat| seat.port);
+    let names: Vec<String> = seats.0.iter().map(ToString::to_string).collect();
+    let mut tomcat = Node::start('t', &seats, 0)?;
+    let Node::Clowder(mut lost) = Node::start('c', &seats, 1)? else { unreachable!("c is Clowder") };
+    tomcat.agrees(&names[..2])?;
+    lost.process.pause()?;
+    let mut last = Node::start('c', &seats, 2)?;
+    if let Node::Tomcat(tomcat) = &mut tomcat {
+        wait_until("the token", PATIENCE, || Ok(tomcat.members()?.contains(&names[2])))?;
+    }
+    lost.process.kill()?;
+    let left = [names[0].clone(), names[2].clone()];
+    last.agrees(&left)?;
+    tomcat.agrees(&left)
+}
