@@ -54,6 +54,8 @@ impl Process {
                     let seen = *leader == self.local || self.view.contains(leader);
                     turn.history.led.push(Led { who: self.who, at: turn.now.mono, view, seen });
                 }
+                // A member of which the others have only heard so far counts as a Tomcat.
+                ElectionOut::StoodIn { .. } => {}
                 other => turn.history.violated("leader", format!("{:?}: {other:?}", self.who)),
             }
         }

@@ -57,12 +57,17 @@ impl Election {
     pub(super) fn remind(&mut self) {
         let Some(AgreedView { id: Some(id), members }) = self.view.clone() else { return };
         if id.is_of(self.random) {
-            self.owed.members.extend(self.members.keys().cloned());
-            self.confirm_again();
+            self.say_again();
         } else {
             let id = self.next_id();
             self.confirm(id, members);
         }
+    }
+
+    /// To all of them.
+    fn say_again(&mut self) {
+        self.owed.members.extend(self.members.keys().cloned());
+        self.confirm_again();
     }
 
     /// Somebody asks a Tomcat to lead, which does not answer, for a view that this node has.
@@ -106,7 +111,8 @@ impl Election {
     /// without this node is not its view, and one of an earlier election of the same node came late; a Tomcat that
     /// gets a copy of its token confirms it twice, and the second list counts if it is the membership. Tests:
     /// a_view_without_us_is_not_ours, a_confirmation_that_was_overtaken_is_late,
-    /// a_list_that_was_confirmed_twice_counts_if_it_is_the_membership.
+    /// a_list_that_was_confirmed_twice_counts_if_it_is_the_membership,
+    /// a_leader_that_was_stood_in_for_says_its_own_word_again.
     pub(super) fn confirmed(&mut self, now: Instant, message: ElectionMessage) {
         let mut members = message.members;
         members.sort_by(|a, b| a.id.cmp(&b.id));
@@ -119,8 +125,13 @@ impl Election {
         if current == Some(message.id) && !members.iter().map(|member| &member.id).eq(self.ids()) {
             return;
         }
-        if self.view.as_ref().is_some_and(|view| view.id == Some(message.id) && view.members == members) {
+        let is_known = self.view.as_ref().is_some_and(|view| view.members == members);
+        if is_known && current == Some(message.id) {
             return;
+        }
+        if is_known && self.leads() {
+            // Somebody stood in for this node. The words may cross, and everybody is to have the same one.
+            return self.say_again();
         }
         let leader = members.first().map(|member| member.id.clone());
         self.publish(message.id, members);

@@ -241,6 +241,16 @@ fn tomcats_are_told_of_the_view_again() {
 }
 
 #[test]
+fn a_leader_that_was_stood_in_for_says_its_own_word_again() {
+    let mut world = World::agreed(1, &[2, 3], id(1));
+    let own = world.election.view().cloned().expect("it was agreed");
+    world.hear(&confirmation(1, &[1, 2, 3], id(5)));
+    assert_eq!(world.election.view(), Some(&own));
+    let said = world.take_sent();
+    said.assert_is(&[2, 3], &confirmation(1, &[1, 2, 3], own.id.expect("of an election")));
+}
+
+#[test]
 fn the_clowder_node_that_ranks_highest_stands_in_first() {
     let timeout = ElectionConfig::default().election_timeout;
     let mut world = World::among(clowder(3), &[member(1), clowder(2), member(4)]);
