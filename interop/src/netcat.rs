@@ -83,6 +83,16 @@ impl Listener {
         }
     }
 
+    /// Waits until this member, a Tomcat that stops, has left.
+    ///
+    /// Its notice is not acknowledged, and its receiver closes behind it: on a busy machine a probe may be refused before
+    /// the connection with the notice is read.
+    pub fn takes_leave(&mut self, member: &str) -> Result<()> {
+        let left = self.event_that("left", |event| event["member"] == member)?;
+        ensure!(["said goodbye", "dead: connection refused"].map(Value::from).contains(&left["reason"]), "{left}");
+        Ok(())
+    }
+
     /// Waits until a member of this name has joined.
     pub fn joined(&mut self, member: &str) -> Result<()> {
         self.event_that("joined", |event| event["member"] == member).map(drop)

@@ -104,7 +104,7 @@ fn find_each_other_and_take_leave(generation: Generation) -> Result<()> {
     talk(&mut first, &mut clowder, &mut second)?;
 
     ensure!(second.ask("stop")?["stopped"] == true, "it stops");
-    ensure!(left(&mut clowder, &second)? == "said goodbye", "a Tomcat takes leave");
+    clowder.takes_leave(&second.name)?;
     group.await_members(&mut first, &[CLOWDER])?;
     clowder.stop()?;
     group.await_members(&mut first, &[])?;
