@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 const TAIL_MAX: usize = 16;
 /// Room in front of a body that a layer made, for what stands there in a frame: 51 bytes and the sender's record, of
 /// some 100 bytes. What does not fit is copied.
-const HEAD_ROOM: usize = 256;
+const HEAD_ROOM: usize = 192;
 /// Room behind it, for the tail and the end of a frame.
 const END_ROOM: usize = TAIL_MAX + 16;
 

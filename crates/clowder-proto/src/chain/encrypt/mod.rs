@@ -253,8 +253,10 @@ impl Interceptor for Encrypt {
         let ciphers = self.ciphers();
         let cipher = ciphers.sending();
         let draft = &mut parcel.draft;
+        // Before memory is written that is in no cache yet: taking a lock waits for that.
+        let iv = self.ivs.next(cx, self.algorithm);
         let mut message = Making::new(cipher.sealed_len_max(TIMESTAMP_LEN + draft.body.len()));
-        message.end().extend_from_slice(self.ivs.next(cx, self.algorithm).as_ref());
+        message.end().extend_from_slice(iv.as_ref());
         if self.has_timestamp {
             // As Tomcat: the message itself shows the same time.
             if draft.timestamp <= 0 {
