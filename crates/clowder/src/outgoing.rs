@@ -59,17 +59,18 @@ impl Inner {
         to: &[MemberId],
     ) -> Planned {
         let now = now();
-        let draft =
-            Draft { options: options.bits(), timestamp: now.wall_ms(), id: message_id(), body: Body::from(body) };
+        let body = Body::from(body);
+        let draft = Draft { options: options.bits(), timestamp: now.wall_ms(), id: message_id(), body };
+        let mut parcel = Parcel { draft, targets: Targets::All };
         let (acked, order, via) = (options.is_acked(), options.order(waits), options.via());
         let one = |frame: Result<Bytes, Failure>| {
             let failure = frame.as_ref().err().copied();
             Planned::One(Outbound { frame: frame.unwrap_or_default(), failure, acked, order })
         };
         if self.env.chain.is_empty() && via == Via::Tcp {
-            return one(self.frame(draft));
+            return one(self.frame(&mut parcel.draft));
         }
-        let (mut parcel, mut plan) = (Parcel { draft, targets: Targets::All }, Plan::default());
+        let mut plan = Plan::default();
         let flow = random::with(|random| {
             self.env.chain.outbound_in_place(place, &mut Context { now, random }, &mut parcel, to, &mut plan)
         });
@@ -79,9 +80,9 @@ impl Inner {
                 refused(&refusal);
                 one(Err(Failure::Refused))
             }
-            (Ok(Flow::Pass), []) if is_whole(&parcel) => one(self.frame(parcel.draft)),
+            (Ok(Flow::Pass), []) if is_whole(&parcel) => one(self.frame(&mut parcel.draft)),
             (Ok(Flow::Taken), [only]) if plan.follow_ups.is_empty() && is_whole(only) => {
-                one(self.frame(std::mem::take(&mut only.draft)))
+                one(self.frame(&mut only.draft))
             }
             (Ok(flow), _) => {
                 plan.parcels.extend((flow == Flow::Pass).then_some(parcel));
@@ -127,7 +128,8 @@ impl Inner {
         }
     }
 
-    fn frame(&self, draft: Draft) -> Result<Bytes, Failure> {
+    /// The draft's body is empty afterwards.
+    fn frame(&self, draft: &mut Draft) -> Result<Bytes, Failure> {
         if self.env.encoder.frame_len(draft.body.len()) > self.env.limits.wire.frame_bytes_max {
             return Err(Failure::TooLarge);
         }
@@ -138,8 +140,7 @@ impl Inner {
     fn legs(&self, plan: &mut Plan, targets: usize, via: Via) -> Result<Vec<Leg>, Failure> {
         let mut legs = Vec::new();
         for (parcel, one) in plan.parcels.iter_mut().enumerate() {
-            let draft = Draft { body: std::mem::take(&mut one.draft.body), ..one.draft };
-            let mut frame = self.frame(draft)?;
+            let mut frame = self.frame(&mut one.draft)?;
             if via != Via::Tcp {
                 frame = self.env.encoder.plain(&frame);
             }

@@ -166,8 +166,8 @@ impl Encoder {
         self.head.len() + body + frame_trailer().len()
     }
 
-    /// Shared by all targets.
-    pub(crate) fn frame(&self, draft: Draft) -> Bytes {
+    /// Shared by all targets. The draft's body is empty afterwards.
+    pub(crate) fn frame(&self, draft: &mut Draft) -> Bytes {
         let Draft { options, timestamp, id, body } = draft;
         let (body_len, head_len) = (body.len(), self.head.len());
         let content_len = self.frame_len(body_len) - FRAME_OVERHEAD;
@@ -176,10 +176,10 @@ impl Encoder {
             head[..OPTIONS_AT].copy_from_slice(&frame_header(length(content_len)));
             head[OPTIONS_AT..TIMESTAMP_AT].copy_from_slice(&options.to_be_bytes());
             head[TIMESTAMP_AT..TIMESTAMP_AT + 8].copy_from_slice(&timestamp.to_be_bytes());
-            head[ID_AT..RECORD_LENGTH_AT].copy_from_slice(&id);
+            head[ID_AT..RECORD_LENGTH_AT].copy_from_slice(id);
             head[head_len - 4..].copy_from_slice(&length(body_len).to_be_bytes());
         };
-        body.into_frame(head_len, write_head, frame_trailer())
+        std::mem::take(body).into_frame(head_len, write_head, frame_trailer())
     }
 }
 
@@ -427,8 +427,8 @@ mod tests {
         let encoder = Encoder::new(&local);
         for body in [&b""[..], b"body"] {
             let body = Bytes::from_static(body);
-            let draft = Draft { options: 7, timestamp: 8, id: [9; 16], body: Body::from(body.clone()) };
-            let plain = encoder.plain(&encoder.frame(draft));
+            let mut draft = Draft { options: 7, timestamp: 8, id: [9; 16], body: Body::from(body.clone()) };
+            let plain = encoder.plain(&encoder.frame(&mut draft));
             let mut decoder = FrameDecoder::new(&Limits::default());
             decoder.buffer().extend_from_slice(&plain);
             let content = decoder.next().unwrap().unwrap();
