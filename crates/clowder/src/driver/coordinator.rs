@@ -123,9 +123,9 @@ impl Task {
                 ElectionOut::View(view) => self.agree(Leadership::of(view)),
                 ElectionOut::StoodIn { leader } => tracing::warn!(
                     %leader,
-                    "the member that ranks first elects nobody, as a Tomcat whose token was lost: this node confirmed it \
-                     as the leader in its place; until that Tomcat is started anew, every change of the members takes \
-                     half a minute to be agreed on"
+                    "the member that ranks first elects nobody: it has no coordinator, or is a Tomcat whose token was lost, \
+                     which elects nobody until it is started anew; this node confirmed it as the leader in its place, \
+                     and will half a minute after every change of the members"
                 ),
                 ElectionOut::Dropped { from, cause } => {
                     tracing::debug!(%from, %cause, "a message of a coordinator cannot be read");
