@@ -105,9 +105,8 @@ fn a_tomcat_that_waits_for_its_lost_token_is_stood_in_for() -> Result<()> {
     tomcat.agrees(&names[..2])?;
     lost.process.pause()?;
     let mut last = Node::start('c', &seats, 2)?;
-    if let Node::Tomcat(tomcat) = &mut tomcat {
-        wait_until("the token", PATIENCE, || Ok(tomcat.members()?.contains(&names[2])))?;
-    }
+    let Node::Tomcat(channel) = &mut tomcat else { unreachable!("t is Tomcat") };
+    wait_until("the new member", PATIENCE, || Ok(channel.members()?.contains(&names[2])))?;
     lost.process.kill()?;
     let left = [names[0].clone(), names[2].clone()];
     last.agrees(&left)?;

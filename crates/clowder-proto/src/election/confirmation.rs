@@ -56,7 +56,7 @@ impl Election {
     /// confirms two lists with one id, and nobody who has the first one looks at the second.
     pub(super) fn remind(&mut self) {
         let Some(AgreedView { id: Some(id), members }) = self.view.clone() else { return };
-        if id.is_of(self.random) {
+        if id.is_akin(ViewId::new(self.random, 0)) {
             self.say_again();
         } else {
             let id = self.next_id();

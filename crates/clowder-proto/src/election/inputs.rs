@@ -120,7 +120,7 @@ impl Election {
             self.remind();
         }
         match self.phase {
-            Phase::Waiting { until } if until <= now => self.waited(now),
+            Phase::Waiting { until } if until <= now => self.nobody_acted(now),
             Phase::Running { until, .. } if until <= now => self.ran_out(now),
             _ => {}
         }

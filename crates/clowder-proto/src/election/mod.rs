@@ -2,7 +2,8 @@
 //!
 //! [`Election`] is Tomcat's `NonBlockingCoordinator`: a token goes round the members in absolute order, each adds whom
 //! it knows, and when it comes back unchanged to the member that ranks first, that one confirms the list to all. The
-//! first of the list is the leader. [`SimpleCoordinator`] sorts the membership that the node sees, without a message.
+//! first of the list is the leader. A Tomcat that ranks first may never elect again: then the Clowder node that ranks
+//! highest confirms the list in its place. [`SimpleCoordinator`] sorts the membership that the node sees, without a message.
 //! [`Coordinator`] is either.
 //!
 //! Membership is decided elsewhere (`group`): a coordinator is told of its changes, and asks for a look at members that

@@ -68,12 +68,12 @@ impl Election {
     /// Test: an_election_without_a_result_starts_again_with_a_new_id.
     pub(super) fn ran_out(&mut self, now: Instant) {
         self.fruitless += 1;
-        self.waited(now);
+        self.nobody_acted(now);
     }
 
-    /// Nobody has acted. A Clowder node that ranks first is asked to; a Tomcat does not answer, but others may have the
+    /// Who should have brought view and membership together has not. A Clowder node that ranks first is asked to; a Tomcat does not answer, but others may have the
     /// view that it confirmed, so the token goes by all of them.
-    pub(super) fn waited(&mut self, now: Instant) {
+    pub(super) fn nobody_acted(&mut self, now: Instant) {
         self.phase = Phase::Idle;
         if self.members.is_empty() || self.is_settled() {
             self.elect(now, true);

@@ -43,14 +43,14 @@ impl ViewId {
         ViewId(id)
     }
 
-    /// Made by the node whose ids have this random part.
-    pub(super) fn is_of(self, random: [u8; 16]) -> bool {
-        self.0[..12] == ViewId::new(random, 0).0[..12]
+    /// Of the same node.
+    pub(super) fn is_akin(self, other: ViewId) -> bool {
+        self.0[..12] == other.0[..12]
     }
 
     /// Of an earlier election of the same node.
     pub(super) fn is_before(self, other: ViewId) -> bool {
-        self.0[..12] == other.0[..12] && self.0 < other.0
+        self.is_akin(other) && self.0 < other.0
     }
 }
 

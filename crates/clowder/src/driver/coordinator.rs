@@ -123,9 +123,9 @@ impl Task {
                 ElectionOut::View(view) => self.agree(Leadership::of(view)),
                 ElectionOut::StoodIn { leader } => tracing::warn!(
                     %leader,
-                    "the member that ranks first elects nobody: it has no coordinator, or is a Tomcat whose token was lost, \
-                     which elects nobody until it is started anew; this node confirmed it as the leader in its place, \
-                     and will half a minute after every change of the members"
+                    "the member that ranks first has elected nobody, and this node confirmed it as the leader in its \
+                     place; if this comes after every change of the members, it has no coordinator in its chain, or is a \
+                     Tomcat whose token was lost, which elects nobody until it is started anew"
                 ),
                 ElectionOut::Dropped { from, cause } => {
                     tracing::debug!(%from, %cause, "a message of a coordinator cannot be read");
