@@ -27,7 +27,7 @@ pub use config::OrderConfig;
 use super::held::Room;
 use super::{Above, Arrival, Below, Context, Flow, Flush, Interceptor, Parcel, Refusal, Rejection, Targets};
 use crate::Now;
-use crate::wire::{Ack, MemberId};
+use crate::wire::{Ack, MemberId, Message};
 use incoming::Incoming;
 use outgoing::Outgoing;
 use sender::Tally;
@@ -129,10 +129,11 @@ impl Interceptor for Order {
         let number = i32::from_be_bytes(*number);
         let length = body.len() - NUMBER;
         arrival.message.body.truncate(length);
-        let sender = self.incoming.sender(cx.now.mono, &arrival.message.from.id)?;
-        if sender.takes_next(cx.now.mono, number, &arrival.message.id) {
+        let Message { from, id, .. } = &arrival.message;
+        if self.incoming.takes_next(cx.now.mono, &from.id, number, id) {
             return Ok(Flow::Pass);
         }
+        let sender = self.incoming.sender(cx.now.mono, &from.id)?;
         let room = Room::of(arrival, above);
         let given = self.incoming.accept(cx.now.mono, &sender, number, arrival.clone(), room)?;
         self.counters.add(&given.tally);
