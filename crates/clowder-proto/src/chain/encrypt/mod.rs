@@ -15,6 +15,7 @@ mod generation;
 mod health;
 mod iv;
 mod key;
+mod nonces;
 mod opened;
 mod replay;
 #[cfg(test)]

@@ -1,18 +1,24 @@
 //! Recognises a message that somebody sends again.
 //!
 //! A message has a time stamp, which may differ from the clock by a window, and a nonce that no other has. A bounded
-//! number of nonces is remembered, for all senders together: who the sender is stands outside of the encrypted part.
-//! What is forgotten leaves a floor behind: nothing that is not later than it is accepted any more.
+//! number of entries is remembered, each a nonce or a run of them, for all senders together: who the sender is stands
+//! outside of the encrypted part. What is forgotten leaves a floor behind: nothing that is not later than it is accepted
+//! any more.
 //!
 //! The nonces of one millisecond are a set of their own, which is small, near, and forgotten whole. That is enough where
 //! time stamp and nonce are sealed together, so that a copy has both. Where anybody can change the time of a message, its
-//! nonce is looked for in all of them.
+//! nonce is looked for in all of them, and each is an entry.
 //!
-//! Invariant: at most `count_max` nonces are held, and none is accepted twice, whatever the clock does.
+//! Invariant: at most `count_max` entries are held, and no nonce is accepted twice, whatever the clock does.
+//!
+//! Differs from Tomcat: messages whose nonces were counted take no more room however many they are, so that a busy node's
+//! messages of the whole window are remembered, and one that had to be sent again is not refused as forgotten.
+//! Test: messages_with_counted_nonces_are_remembered_for_the_whole_window_however_many_they_are.
 
 use std::collections::HashSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 
+use super::nonces::{Inserted, Nonces};
 use crate::secret_hash::Secret;
 
 /// Forgetting by age begins above this many. Tomcat never forgets by age: up to its default number the floor rises
@@ -39,16 +45,16 @@ pub(super) struct Window {
     count_max: usize,
     floor: i64,
     /// The nonces of each time stamp above the floor.
-    seen: BTreeMap<i64, HashSet<u128, Secret>>,
+    seen: BTreeMap<i64, Nonces>,
     /// The first time stamp there.
     earliest: i64,
     /// The nonces of all times, if time stamps can be changed.
     everywhere: Option<HashSet<u128, Secret>>,
-    /// How many messages count as remembered.
+    /// How many entries count as remembered.
     count: usize,
     /// How many of them have the floor's time stamp: Tomcat forgets one at a time, but the floor refuses them all.
     refused_by_floor: usize,
-    /// How many messages came since a millisecond was begun: about as many will have the next one.
+    /// How many entries came since a millisecond was begun: about as many will have the next one.
     recent: usize,
     secret: Secret,
 }
@@ -97,17 +103,19 @@ impl Window {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 self.earliest = self.earliest.min(time);
-                let capacity = std::mem::take(&mut self.recent);
-                place.insert(HashSet::with_capacity_and_hasher(capacity, self.secret))
+                place.insert(Nonces::new(std::mem::take(&mut self.recent), self.secret))
             }
         };
-        if !nonces.insert(nonce) {
-            return Err(Refused::Replayed);
-        }
-        self.count += 1;
-        self.recent += 1;
-        if self.count > self.count_max {
-            self.forget_first(i64::MAX);
+        match nonces.insert(nonce, self.everywhere.is_none()) {
+            Inserted::Known => return Err(Refused::Replayed),
+            Inserted::InRun => {}
+            Inserted::Entry => {
+                self.count += 1;
+                self.recent += 1;
+                if self.count > self.count_max {
+                    self.forget_first(i64::MAX);
+                }
+            }
         }
         // Two for each new one, so that what a burst left behind goes without a pause.
         for _ in 0..2 {
@@ -139,7 +147,7 @@ impl Window {
         self.floor = time;
         self.refused_by_floor = nonces.len();
         if let Some(everywhere) = &mut self.everywhere {
-            for nonce in &nonces {
+            for nonce in nonces.singles() {
                 everywhere.remove(nonce);
             }
         }
@@ -157,6 +165,11 @@ mod tests {
 
     fn window(count_max: usize) -> Window {
         Window::new(10_000, count_max, true, NOW, 7)
+    }
+
+    /// As Tomcat's: none follows another.
+    fn random(number: u128) -> u128 {
+        number * 3
     }
 
     /// Tomcat's rules, without a thought for speed; only that nonces which the floor makes useless are forgotten.
@@ -207,9 +220,9 @@ mod tests {
         for nonce in 0..50_000 {
             // Some come after later ones.
             let time = if nonce % 10 == 0 { NOW - 400 } else { NOW };
-            assert_eq!(window.admit(NOW, time, nonce), Ok(()), "{nonce}");
+            assert_eq!(window.admit(NOW, time, random(nonce)), Ok(()), "{nonce}");
         }
-        assert_eq!(window.admit(NOW, NOW, 3), Err(Refused::Replayed));
+        assert_eq!(window.admit(NOW, NOW, random(3)), Err(Refused::Replayed));
     }
 
     #[test]
@@ -217,19 +230,49 @@ mod tests {
         let mut window = window(1_000_000);
         for nonce in 0..20_000_u128 {
             let now = NOW + nonce as i64;
-            window.admit(now, now, nonce).unwrap();
+            window.admit(now, now, random(nonce)).unwrap();
             assert!(window.count <= 10_002, "{}", window.count);
         }
         // A burst goes as time goes on, two for each that comes.
         for nonce in 100_000..150_000 {
-            window.admit(NOW + 20_000, NOW + 20_000, nonce).unwrap();
+            window.admit(NOW + 20_000, NOW + 20_000, random(nonce)).unwrap();
         }
         for nonce in 200_000..260_000_u128 {
-            window.admit(NOW + 40_000, NOW + 40_000, nonce).unwrap();
+            window.admit(NOW + 40_000, NOW + 40_000, random(nonce)).unwrap();
         }
         assert!(window.count <= 60_001, "{}", window.count);
-        let held: usize = window.seen.values().map(HashSet::len).sum();
+        let held: usize = window.seen.values().map(Nonces::len).sum();
         assert_eq!(held + window.refused_by_floor, window.count);
+    }
+
+    #[test]
+    fn messages_with_counted_nonces_are_remembered_for_the_whole_window_however_many_they_are() {
+        let mut window = window(100_000);
+        // Two nodes that send 30,000 messages in a second each, and another one of which something is late.
+        let nonce = |sender: u128, number: u128| (sender << 64) + number / 256 * 1_000 + number % 256;
+        let late = nonce(3, 0);
+        window.admit(NOW, NOW + 1, nonce(3, 1)).unwrap();
+        for number in 0..300_000 {
+            let now = NOW + 1 + number as i64 / 30;
+            for sender in [1, 2] {
+                assert_eq!(window.admit(now, now, nonce(sender, number)), Ok(()), "{number}");
+            }
+        }
+        assert!(window.count < 30_000, "{}", window.count);
+        let now = NOW + 10_000;
+        assert_eq!(window.admit(now, NOW + 1, nonce(1, 5)), Err(Refused::Replayed));
+        assert_eq!(window.admit(now, now, nonce(2, 299_999)), Err(Refused::Replayed));
+        assert_eq!(window.admit(now, NOW + 1, late), Ok(()));
+        assert_eq!(window.admit(now, NOW + 1, late), Err(Refused::Replayed));
+    }
+
+    #[test]
+    fn without_a_seal_every_nonce_counts() {
+        let mut window = Window::new(10_000, 100, false, NOW, 7);
+        for nonce in 0..1_000 {
+            window.admit(NOW, NOW + nonce as i64, nonce).unwrap();
+            assert!(window.everywhere.as_ref().unwrap().len() <= 100);
+        }
     }
 
     #[test]
@@ -279,7 +322,7 @@ mod tests {
                 if window.admit(NOW + clock, time, nonce).is_ok() {
                     prop_assert!(accepted.insert(nonce), "{} again", nonce);
                 }
-                let held: usize = window.seen.values().map(HashSet::len).sum();
+                let held: usize = window.seen.values().map(Nonces::len).sum();
                 prop_assert!(held <= window.count && window.count <= count_max);
             }
         }
