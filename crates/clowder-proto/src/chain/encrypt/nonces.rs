@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::secret_hash::Secret;
 
-/// Runs of one time stamp. As many nodes, or threads of one, can send at once and still have their messages in runs.
+/// Runs of one time stamp: as many nodes can send at once and still have all of their messages in runs.
 const RUNS_MAX: usize = 8;
 
 /// Nonces that follow each other, both ends included.
