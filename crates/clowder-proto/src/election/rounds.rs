@@ -71,8 +71,8 @@ impl Election {
         self.nobody_acted(now);
     }
 
-    /// Who should have brought view and membership together has not. A Clowder node that ranks first is asked to; a Tomcat does not answer, but others may have the
-    /// view that it confirmed, so the token goes by all of them.
+    /// Who should have brought view and membership together has not. A Clowder node that ranks first is asked to; a Tomcat
+    /// does not answer, but others may have the view that it confirmed, so the token goes by all of them.
     pub(super) fn nobody_acted(&mut self, now: Instant) {
         self.phase = Phase::Idle;
         if self.members.is_empty() || self.is_settled() {

@@ -16,8 +16,8 @@ pub struct EncryptConfig {
     /// members must agree that far, and a message must not wait longer before it is sent. Default 10 s.
     pub replay_window_time: Duration,
     /// Messages remembered to recognise repeated ones, at least one. Each takes about 50 bytes, when it is needed: more
-    /// than 8,192 are kept only as long as they are within the window. With AES-GCM up to 256 messages that a Clowder node
-    /// sends in one millisecond count as one, which takes no more. Default 262,144.
+    /// than 8,192 are kept only as long as they are within the window. With AES-GCM those that a Clowder node sends in
+    /// one millisecond share such a place, up to 64 of them. Default 262,144.
     pub replay_window_message_count: usize,
     /// The format that all members speak. Default: that of current releases of Tomcat.
     pub generation: Generation,
