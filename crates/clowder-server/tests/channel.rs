@@ -164,6 +164,21 @@ fn who_fails_is_named_and_the_exit_code_tells() {
 }
 
 #[test]
+fn the_time_to_wait_for_an_acknowledgement_is_the_one_given_and_not_that_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.xml");
+    let transport = "<Transport className=\"t\" timeout=\"3600000\"/>";
+    std::fs::write(&path, format!("<Channel>\n<Sender className=\"s\">{transport}</Sender>\n</Channel>")).unwrap();
+    // The system takes connections and bytes for it; nobody reads them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = format!("{}/{}", silent.local_addr().unwrap(), "09".repeat(16));
+    let chain = path.to_str().unwrap();
+    let (lines, ok) = outcomes(&["--to", &name, "--text", "x", "--chain", chain, "--timeout", "0.1"]);
+    assert!(!ok && lines.len() == 1, "{lines:?}");
+    assert_eq!((&lines[0]["outcome"], &lines[0]["reason"]), (&json!("failed"), &json!("no answer in time")));
+}
+
+#[test]
 fn who_joins_and_leaves_is_told_with_the_reason() {
     let id = "0a".repeat(16);
     let reserved = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

@@ -3,6 +3,7 @@
 mod start;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use clowder_proto::chain::{ChainConfig, LayerConfig};
@@ -213,6 +214,13 @@ impl ChannelBuilder {
     #[must_use]
     pub fn limits(mut self, limits: ChannelLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Wait so long for an acknowledgement: [`Timeouts::send`] alone, over what [`ChannelBuilder::transport`] said.
+    #[must_use]
+    pub fn send_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.send = timeout;
         self
     }
 

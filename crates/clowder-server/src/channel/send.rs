@@ -33,7 +33,10 @@ const UNPRINTED_MAX: usize = 1024;
 pub(super) async fn run(args: SendArgs) -> Result<()> {
     let mut end = End::new(args.end.end_with_stdin)?;
     let body = body(&args)?;
-    let joining = joining::describe(&targets::joining(&args.end, &args.to), targets::CLUSTER).await?;
+    let mut joining = joining::describe(&targets::joining(&args.end, &args.to), targets::CLUSTER).await?;
+    if let Some(timeout) = args.timeout {
+        joining.builder = joining.builder.send_timeout(timeout);
+    }
     let channel = joining.start().await?;
     let targets = tokio::select! {
         targets = targets::of(&args.to, &channel) => targets,
