@@ -19,6 +19,8 @@ import org.apache.catalina.tribes.membership.McastService;
 import org.apache.catalina.tribes.membership.StaticMember;
 import org.apache.catalina.tribes.membership.StaticMembershipService;
 import org.apache.catalina.tribes.membership.cloud.CloudMembershipService;
+import org.apache.catalina.tribes.transport.AbstractSender;
+import org.apache.catalina.tribes.transport.ReplicationTransmitter;
 import org.apache.catalina.tribes.transport.nio.NioReceiver;
 
 /**
@@ -35,6 +37,7 @@ import org.apache.catalina.tribes.transport.nio.NioReceiver;
  * --dispatch BOOL       MessageDispatchInterceptor, default true
  * --detector BOOL       TcpFailureDetector, default true
  * --ping MS             TcpPingInterceptor with this interval, default none
+ * --sender-timeout MS   wait so long for an acknowledgement, default 3000 as in Tomcat
  * --heartbeat MS        channel heartbeat, default 5000 as in Tomcat
  * --udp PORT            receive datagrams too
  * --chain CHAIN         this chain, see {@link ChainText}, instead of what the three options above it say
@@ -58,6 +61,8 @@ final class Tribes {
         receiver.setAddress(host);
         receiver.setPort(portOrFree(args.number("port", 0), host));
         receiver.setAutoBind(1);
+        AbstractSender transport = (AbstractSender) ((ReplicationTransmitter) channel.getChannelSender()).getTransport();
+        transport.setTimeout(args.number("sender-timeout", 3000));
         channel.setHeartbeatSleeptime(args.number("heartbeat", 5000));
         receiver.setUdpPort(args.number("udp", -1));
         String multicast = args.text("multicast", null);

@@ -1,5 +1,7 @@
 //! One chain between a Tomcat channel and Clowder, in both directions.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use clowder_interop::{ChainNode, Generation, Listener, Messages, PATIENCE, Seats, netcat, wait_until};
 
@@ -9,6 +11,15 @@ const SIZES: [u32; 4] = [0, 1, 1_000, 100_000];
 /// Messages of each size with each of the options.
 const COUNT: u32 = 4;
 const SENDERS: u32 = 3;
+
+/// The size of one more message.
+const LARGE: u32 = 10_000_000;
+/// How long both wait for an acknowledgement. The default is 3 s; a debug build of Clowder takes 2 s to decrypt a large
+/// message.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// For encryption: on a busy machine a debug build needs more than the default of 10 s for a large message.
+pub(crate) const PATIENT: &str = "replayWindowTime=120000";
 
 /// What Tomcat says in good cases.
 pub(crate) const EXPECTED: [&str; 2] = [
@@ -24,7 +35,7 @@ pub(crate) struct Case<'a> {
     /// Bits that each message carries besides those that vary.
     pub(crate) flags: u32,
     pub(crate) options: &'a [u32],
-    /// One message of this size at the end; none if 0.
+    /// The size of one message at the end; none if 0.
     pub(crate) large: u32,
     /// The chain keeps the order of each sender, also of those who wait for nothing.
     pub(crate) ordered: bool,
@@ -33,8 +44,9 @@ pub(crate) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
+    /// With every size, also a large one.
     pub(crate) const fn new(chain: &'a str) -> Self {
-        Case { chain, flags: 0, options: &OPTIONS, large: 0, ordered: false, warnings: &[] }
+        Case { chain, flags: 0, options: &OPTIONS, large: LARGE, ordered: false, warnings: &[] }
     }
 
     pub(crate) const fn flags(self, flags: u32) -> Self {
@@ -46,7 +58,7 @@ impl<'a> Case<'a> {
         Case { options: &[6], ..self }
     }
 
-    /// And one of this size.
+    /// The large message has this size.
     pub(crate) const fn large(self, bytes: u32) -> Self {
         Case { large: bytes, ..self }
     }
@@ -86,7 +98,8 @@ impl Pair {
     /// `extra`: options of both sides.
     pub(crate) fn start(generation: Generation, extra: &[&'static str]) -> Result<Self> {
         let seats = Seats::reserve(2)?;
-        let tomcat = ChainNode::start(generation, &seats, 0, extra)?;
+        let timeout = TIMEOUT.as_millis().to_string();
+        let tomcat = ChainNode::start(generation, &seats, 0, &[extra, &["--sender-timeout", &timeout]].concat())?;
         Ok(Pair { seats, tomcat, extra: extra.to_vec() })
     }
 
@@ -160,7 +173,8 @@ impl Pair {
 
     fn clowder_sends(&mut self, case: &Case<'_>) -> Result<()> {
         let (count, senders) = (COUNT.to_string(), SENDERS.to_string());
-        let mut arguments = vec!["--to", &self.tomcat.name, "--chain", case.chain];
+        let timeout = TIMEOUT.as_secs().to_string();
+        let mut arguments = vec!["--to", &self.tomcat.name, "--chain", case.chain, "--timeout", &timeout];
         arguments.extend(&self.extra);
         let mut words = Vec::new();
         SIZES.iter().for_each(|size| words.extend(["--size".to_owned(), size.to_string()]));

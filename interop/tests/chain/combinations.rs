@@ -16,7 +16,13 @@ type With = fn(Case<'_>) -> Case<'_>;
 fn run(generation: Generation, cases: &[(&str, With)]) -> Result<()> {
     skip_unless!(clowder_interop::java::available());
     let chains: Vec<String> = cases.iter().map(|(chain, _)| chain.replace("KEY", KEY)).collect();
-    let cases: Vec<Case<'_>> = chains.iter().zip(cases).map(|(chain, (_, with))| with(Case::new(chain))).collect();
+    // A Tomcat that cuts a body copies it whole for each of the pieces: ten are enough.
+    let sized = |chain| match Case::new(chain) {
+        case if chain.contains("fragment(maxSize=10000)") => case.large(0),
+        case if chain.contains("fragment") => case.large(1_000_000),
+        case => case,
+    };
+    let cases: Vec<Case<'_>> = chains.iter().zip(cases).map(|(chain, (_, with))| with(sized(chain))).collect();
     Pair::start(generation, &[])?.run(&cases)
 }
 
@@ -26,7 +32,7 @@ fn what_the_manuals_recommend() -> Result<()> {
         Generation::Tomcat10,
         &[
             ("dispatch,failure-detector", |case| case),
-            ("dispatch,gzip,fragment,KEY,failure-detector,static", |case| case.large(1_000_000)),
+            ("dispatch,gzip,fragment,KEY,failure-detector,static", |case| case),
             (
                 "ping,dispatch,throughput,gzip(compressionMinSize=500),fragment(maxSize=10000),KEY,failure-detector,static",
                 |case| case,
@@ -85,7 +91,7 @@ fn an_old_tomcat() -> Result<()> {
         &[
             (
                 "dispatch,gzip,fragment,encrypt(encryptionKey=0123456789abcdef0123456789abcdef,generation=9.0.70),failure-detector,static",
-                |case| case.large(1_000_000),
+                |case| case,
             ),
             ("order,dispatch,gzip,failure-detector", |case| case.ordered()),
             ("two-phase,order,gzip", |case| case.synchronous()),
