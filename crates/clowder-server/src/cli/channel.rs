@@ -116,8 +116,8 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) parallel: u32,
 
-    /// How long a message may wait for its acknowledgement, in seconds, before it is sent once more and then fails. A
-    /// receiver whose chain works on large messages needs more. Default: as the file of --chain says, else 3.
+    /// How long a message may wait for its acknowledgement, in seconds, before it is sent again or fails. A receiver
+    /// whose chain works on large messages needs more. Default: as the file of --chain says, else 3.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
 }
