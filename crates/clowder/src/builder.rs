@@ -217,7 +217,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// Wait so long for an acknowledgement: [`Timeouts::send`] alone, over what [`ChannelBuilder::transport`] said.
+    /// Wait so long for an acknowledgement: [`Timeouts::send`] alone. [`ChannelBuilder::transport`] and
+    /// [`ChannelBuilder::timeouts`] set it too: the last one counts.
     #[must_use]
     pub fn send_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.send = timeout;

@@ -4,7 +4,8 @@ use anyhow::{Context, Result, ensure};
 use clowder_interop::{ChainNode, Generation, Listener, Messages, PATIENCE, netcat, skip_unless, wait_until};
 use serde_json::Value;
 
-use crate::case::{Case, PATIENT, Pair};
+use crate::case::{Case, Pair};
+use crate::encryption::NEW_FORMAT;
 
 /// Messages each way with keys that do not fit.
 const COUNT: usize = 8;
@@ -27,7 +28,7 @@ fn every_size_goes_both_ways(generation: Generation, more: &str) -> Result<()> {
 
 #[test]
 fn triple_des_and_tomcat_10() -> Result<()> {
-    every_size_goes_both_ways(Generation::Tomcat10, PATIENT)
+    every_size_goes_both_ways(Generation::Tomcat10, NEW_FORMAT)
 }
 
 #[test]
